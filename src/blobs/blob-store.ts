@@ -1,0 +1,104 @@
+/**
+ * Where the bytes of objects lie. Two implementations exist, on disk and in memory, and
+ * test/blobs/blob-store.contract.ts runs on both.
+ *
+ * A blob is named by a unique id, never by a user's path, and is never overwritten. It is staged
+ * (durable, but nobody's), then a record in the log refers to it, then it is published. Reading
+ * works from the moment it is staged, so that a publish that is late changes nothing for a reader.
+ */
+import type { BlobId } from '../domain/names.ts';
+
+/** Bytes that arrive. A chunk may be reused by its producer once the next one is asked for. */
+export type ByteStream = AsyncIterable<Uint8Array>;
+
+export interface StageLimits {
+  /** More bytes than this: the staging is undone and `BodyTooLarge` thrown. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A durable blob that no record refers to yet. */
+export interface Staged {
+  readonly blobId: BlobId;
+  readonly sizeBytes: number;
+  /** BLAKE3 of the bytes, hex. */
+  readonly blake3: string;
+  /** CRC-32 of each 256 KiB, 4 bytes little-endian each; none for no bytes. */
+  readonly crcs: Uint8Array;
+}
+
+export const crcBlockBytes = 256 * 1024;
+
+/** What a reader must know to check the bytes that it is given. */
+export interface BlobFacts {
+  readonly blobId: BlobId;
+  readonly sizeBytes: number;
+  /** BLAKE3, hex. */
+  readonly blake3: string;
+  readonly crcs: Uint8Array;
+}
+
+/** The first and the last byte of a part, both included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A blob held open: a release or a rename meanwhile does not disturb it. Close it in every case. */
+export interface OpenBlob {
+  /**
+   * The bytes, checked: a whole read by BLAKE3, a range by the CRCs of the blocks it touches. Nothing
+   * that is wrong is ever the last chunk: a mismatch throws `BlobDamaged` before the part that would
+   * complete the answer is handed out.
+   */
+  bytes(range?: ByteRange): ByteStream;
+  close(): Promise<void>;
+}
+
+export interface BlobStore {
+  /**
+   * Reads `body` to its end into a new staged blob; durable, with its name, when this resolves. On
+   * any failure, that of `body` and an abort among them, nothing is left behind.
+   */
+  stage(body: ByteStream, limits: StageLimits): Promise<Staged>;
+  /** Undoes a `stage` that no record refers to. */
+  discard(blobId: BlobId): Promise<void>;
+  /**
+   * Moves staged blobs to their final place; those that are there already are passed over. A
+   * blob that is nowhere is returned as missing.
+   */
+  publish(blobIds: readonly BlobId[]): Promise<{ readonly missing: readonly BlobId[] }>;
+  /** Makes all that was published so far durable. */
+  finalize(): Promise<void>;
+  /** Throws `BlobMissing` where it is neither published nor staged, `BlobDamaged` where its length differs. */
+  open(facts: BlobFacts): Promise<OpenBlob>;
+  /** True where the blob is published or staged. */
+  has(blobId: BlobId): Promise<boolean>;
+  /** The blobs that lie in staging, however they came there. */
+  listStaged(): Promise<BlobId[]>;
+  /**
+   * Clears staging after a crash: what `isReferenced` is published, all other is removed, names that
+   * are no blob's among it. Only for a store without traffic.
+   */
+  clearStaging(isReferenced: (blobId: BlobId) => boolean): Promise<StagingReport>;
+  /** Frees a published blob's bytes; nothing happens where there is none. */
+  remove(blobId: BlobId): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StagingReport {
+  readonly published: number;
+  readonly removed: number;
+}
+
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge';
+}
+
+export class BlobMissing extends Error {
+  override readonly name = 'BlobMissing';
+}
+
+export class BlobDamaged extends Error {
+  override readonly name = 'BlobDamaged';
+}
