@@ -1,0 +1,70 @@
+/**
+ * What can be read from the views. All of it is a function of the log up to `applied`, and reads of
+ * one call come from one snapshot.
+ */
+import type { BucketFacts, BucketRow, Totals } from '../domain/bucket.ts';
+import type { Crcs } from '../domain/events.ts';
+import type { BlobId, BucketName, KeyspaceId, ObjectPath, Position } from '../domain/names.ts';
+import type { ObjectRow } from '../domain/object.ts';
+
+/** Where a list goes on: after a path, or after everything that begins with a common prefix. */
+export interface ListMark {
+  readonly kind: 'path' | 'prefix';
+  readonly value: string;
+}
+
+export interface ListQuery {
+  readonly keyspace: KeyspaceId;
+  /** Only paths that begin with this; '' for all. */
+  readonly prefix: string;
+  /** Paths that hold it after the prefix are rolled up into one common prefix each. */
+  readonly delimiter?: string;
+  readonly after?: ListMark;
+  /** Objects and prefixes together, at most. */
+  readonly limit: number;
+  /** Only this owner's objects, found by the owner index without a scan. */
+  readonly ownerId?: string;
+}
+
+export interface ListPage {
+  readonly objects: readonly ObjectRow[];
+  readonly prefixes: readonly string[];
+  /** undefined at the end. */
+  readonly next: ListMark | undefined;
+}
+
+/** An old keyspace whose rows still have to be deleted by records of their own. */
+export interface Drain {
+  readonly keyspace: KeyspaceId;
+  readonly bucket: BucketFacts;
+  readonly cause: { readonly type: string; readonly position: Position };
+}
+
+export interface Views {
+  /** The position up to which the log is applied. */
+  readonly applied: Position;
+  bucket(name: BucketName): BucketRow | undefined;
+  /** Every bucket, in order of name by UTF-8 bytes. */
+  buckets(): Promise<BucketRow[]>;
+  totals(keyspace: KeyspaceId): Totals;
+  object(keyspace: KeyspaceId, path: ObjectPath): ObjectRow | undefined;
+  /** Ordered by the UTF-8 bytes of the path. */
+  list(query: ListQuery): Promise<ListPage>;
+  /** True where a caller owns at least one object in the keyspace. */
+  ownsAny(keyspace: KeyspaceId, ownerId: string): boolean;
+  crcs(blobId: BlobId): Crcs | undefined;
+  /** True where a current row refers to the blob or it was released and is still retained. */
+  isRetained(blobId: BlobId): boolean;
+  drains(): Promise<Drain[]>;
+  /** Up to `limit` rows of a keyspace, in path order: for draining. */
+  rowsOf(keyspace: KeyspaceId, limit: number): Promise<ObjectRow[]>;
+  /** Every current object row, in key order, with its keyspace: for checks over the whole store. */
+  everyObject(): AsyncIterable<{ readonly keyspace: KeyspaceId; readonly row: ObjectRow }>;
+  /** BLAKE3 over all rows but the views' own (id, applied position), hex. */
+  digest(): Promise<string>;
+}
+
+/** A row's bytes are not what was written: the views must be rebuilt. */
+export class ViewsDamaged extends Error {
+  override readonly name = 'ViewsDamaged';
+}
