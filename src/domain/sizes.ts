@@ -1,0 +1,22 @@
+/** Sizes as people write them: `kb, mb, gb` decimal, `KiB, MiB, GiB` binary, any case. */
+
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** Bytes, or undefined where `text` is no size or not a whole number of bytes. */
+export function parseSize(text: string): number | undefined {
+  const match = /^\s*(\d{1,16})(?:\.(\d{1,9}))?\s*([a-z]{0,3})\s*$/i.exec(text);
+  if (!match) return undefined;
+  const unit = units[(match[3] ?? '').toLowerCase()];
+  if (unit === undefined) return undefined;
+  const bytes = Math.round(Number(`${match[1]}.${match[2] ?? '0'}`) * unit);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}

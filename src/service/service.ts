@@ -1,0 +1,197 @@
+/**
+ * The use cases, as the doors above see them. Every method decides access by domain/policy before
+ * it does anything; a refusal is a value, a fault throws.
+ */
+import type { ByteStream, OpenBlob } from '../blobs/blob-store.ts';
+import type { BucketRow, BucketSettings, Totals } from '../domain/bucket.ts';
+import type { Caller } from '../domain/caller.ts';
+import type { BucketName, ObjectPath, Position } from '../domain/names.ts';
+import type { ObjectRow } from '../domain/object.ts';
+import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
+import type { Rejection } from '../domain/rejection.ts';
+import type { Result } from '../domain/result.ts';
+import type { ListMark, ListPage } from '../views/views.ts';
+
+/** Who asks, in which request. */
+export interface Call {
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
+/** A change that is durable and visible at `position`. */
+export interface Changed {
+  readonly position: Position;
+}
+
+export interface BucketListing {
+  readonly limit: number;
+  readonly offset: number;
+  /** Case-insensitive part of the name. */
+  readonly search: string;
+  readonly sortColumn: 'id' | 'name' | 'created_at' | 'updated_at';
+  readonly sortOrder: 'asc' | 'desc';
+}
+
+export interface Buckets {
+  create(
+    call: Call,
+    name: BucketName,
+    settings: BucketSettings,
+  ): Promise<Result<Changed & { readonly bucket: BucketRow }>>;
+  get(call: Call, name: BucketName): Promise<Result<BucketRow>>;
+  list(call: Call, listing: BucketListing): Promise<Result<readonly BucketRow[]>>;
+  update(
+    call: Call,
+    name: BucketName,
+    changes: Partial<BucketSettings>,
+  ): Promise<Result<Changed & { readonly bucket: BucketRow }>>;
+  empty(call: Call, name: BucketName): Promise<Result<Changed & { readonly deleted: number }>>;
+  remove(
+    call: Call,
+    name: BucketName,
+    options: { readonly force: boolean },
+  ): Promise<Result<Changed>>;
+}
+
+export interface ObjectKey {
+  readonly bucket: BucketName;
+  readonly path: ObjectPath;
+}
+
+/** What is known of an upload before its bytes: the request line and headers, or the part's header. */
+export interface UploadIntent extends ObjectKey {
+  /** As it was sent; '' where it was not, and is then guessed from the path. */
+  readonly contentType: string;
+  /** Bytes, as declared; undefined where the body has no declared length. */
+  readonly sizeBytes: number | undefined;
+  readonly conditions: WriteConditions;
+}
+
+/** A decided intent; `store` decides again with the bytes at hand. */
+export interface Admission {
+  readonly intent: UploadIntent;
+  readonly bucket: BucketRow;
+  readonly contentType: string;
+  /** The most bytes that the body may have. */
+  readonly maxBytes: number;
+}
+
+/** What may come after the bytes: form fields, a checked digest. */
+export interface UploadDetails {
+  /** Replaces the admitted one where given. */
+  readonly contentType?: string;
+  readonly cacheControl: string | null;
+  /** JSON text. */
+  readonly metadata: string | null;
+}
+
+export interface UploadBody {
+  readonly bytes: ByteStream;
+  /** Called once the last byte has been read, before the commit. */
+  readonly details: () => Promise<Result<UploadDetails>>;
+  readonly signal?: AbortSignal;
+}
+
+/** An object that the caller may read. Its bytes stay readable once opened, whatever becomes of it. */
+export interface ReadableObject {
+  readonly bucket: BucketRow;
+  readonly object: ObjectRow;
+  /** Throws BlobMissing or BlobDamaged. */
+  open(): Promise<OpenBlob>;
+}
+
+export interface ObjectListing {
+  readonly bucket: BucketName;
+  readonly prefix: string;
+  readonly delimiter?: string;
+  readonly after?: ListMark;
+  readonly limit: number;
+}
+
+export interface Objects {
+  /** Decides an upload before a byte of it is read. */
+  admit(call: Call, intent: UploadIntent): Promise<Result<Admission>>;
+  /** Streams the body to disk and commits it. `bytes` may throw `BodyRefused`. */
+  store(
+    call: Call,
+    admission: Admission,
+    body: UploadBody,
+  ): Promise<Result<Changed & { readonly object: ObjectRow; readonly bucket: BucketRow }>>;
+  read(
+    call: Call,
+    key: ObjectKey,
+    /** `publicOnly`: a bucket of another policy is as good as missing. */
+    options?: { readonly publicOnly?: boolean },
+  ): Promise<Result<ReadableObject>>;
+  remove(
+    call: Call,
+    key: ObjectKey,
+    options?: { readonly ifMatch?: EntityTags },
+  ): Promise<Result<Changed>>;
+  list(call: Call, listing: ObjectListing): Promise<Result<ListPage>>;
+}
+
+export interface Health {
+  readonly status: 'ready' | 'degraded' | 'not_ready';
+  /** Why it is not plainly ready, one phrase each. */
+  readonly reasons: readonly string[];
+}
+
+/** What start-up found and did. Counts, and milliseconds for what took time. */
+export interface RecoveryReport {
+  readonly tookMs: number;
+  readonly logSegments: number;
+  readonly tornBytes: number;
+  readonly setAside: readonly string[];
+  /** How the views were found: trusted after a clean stop, replayed from a fence, or built anew. */
+  readonly views: 'clean' | 'fence' | 'rebuilt';
+  readonly replayedRecords: number;
+  readonly replayedFrom: Position;
+  readonly publishedBlobs: number;
+  readonly removedStaging: number;
+  readonly missingBlobs: number;
+  readonly drainsResumed: number;
+}
+
+export interface StoreStatus {
+  readonly version: string;
+  readonly node_id: string;
+  readonly started_at: string;
+  readonly health: Health;
+  readonly epoch: number;
+  readonly positions: {
+    readonly head: Position;
+    readonly applied: Position;
+    readonly finalized: Position;
+    readonly oldest: Position;
+  };
+  readonly buckets: number;
+  readonly totals: Totals;
+  readonly drains: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** The service role's view of the store. */
+export interface Admin {
+  status(call: Call): Promise<Result<StoreStatus>>;
+  recovery(call: Call): Promise<Result<RecoveryReport>>;
+  digest(call: Call): Promise<Result<{ readonly digest: string; readonly position: Position }>>;
+}
+
+export interface Service {
+  readonly buckets: Buckets;
+  readonly objects: Objects;
+  readonly admin: Admin;
+  health(): Health;
+}
+
+/** Thrown by the bytes of an upload to end it with a refusal of the door's own making. */
+export class BodyRefused extends Error {
+  override readonly name = 'BodyRefused';
+  readonly rejection: Rejection;
+
+  constructor(rejection: Rejection) {
+    super(rejection.code);
+    this.rejection = rejection;
+  }
+}
