@@ -1,0 +1,42 @@
+/**
+ * BLAKE3 while bytes pass. It owns the choice of the implementation: the native one, or WebAssembly
+ * where no native binary fits this machine. Both give the same 64 hex digits.
+ */
+
+export interface Blake3 {
+  update(bytes: Uint8Array): void;
+  /** The digest in hex; the hash takes no bytes after it. */
+  digest(): string;
+}
+
+type NewHash = () => Blake3 | Promise<Blake3>;
+
+let implementation: Promise<NewHash> | undefined;
+
+export async function newBlake3(): Promise<Blake3> {
+  implementation ??= nativeBlake3().catch(() => wasmBlake3());
+  return (await implementation)();
+}
+
+/** Rejects where the package has no binary for this platform. */
+export async function nativeBlake3(): Promise<NewHash> {
+  const { Blake3Hasher } = await import('@napi-rs/blake-hash');
+  return () => {
+    const hash = new Blake3Hasher();
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest('hex'),
+    };
+  };
+}
+
+export async function wasmBlake3(): Promise<NewHash> {
+  const { createBLAKE3 } = await import('hash-wasm');
+  return async () => {
+    const hash = (await createBLAKE3()).init();
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest('hex'),
+    };
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * The blob store in memory, for tests and for servers that keep nothing. It is as strict as the one
+ * on disk: a staged blob is not a published one, and what is read is checked.
+ */
+import type { BlobId } from '../domain/names.ts';
+import { BlobDamaged, BlobMissing, type BlobStore } from './blob-store.ts';
+import { type ByteSource, checkedBytes } from './checked-bytes.ts';
+import { receive } from './receive.ts';
+
+export interface MemoryBlobs extends BlobStore {
+  /** The stored bytes themselves, so that a test can damage them. */
+  bytesOf(blobId: BlobId): Uint8Array | undefined;
+}
+
+export function openMemoryBlobs(options: { readonly newBlobId: () => BlobId }): MemoryBlobs {
+  const staged = new Map<BlobId, Uint8Array>();
+  const published = new Map<BlobId, Uint8Array>();
+  const bytesOf = (blobId: BlobId) => published.get(blobId) ?? staged.get(blobId);
+
+  function publishOne(blobId: BlobId): boolean {
+    const bytes = bytesOf(blobId);
+    if (bytes) published.set(blobId, bytes);
+    staged.delete(blobId);
+    return bytes !== undefined;
+  }
+
+  return {
+    bytesOf,
+    async stage(body, limits) {
+      const blocks: Uint8Array[] = [];
+      const received = await receive(body, limits, async (block) => {
+        blocks.push(Buffer.from(block));
+      });
+      const blobId = options.newBlobId();
+      if (bytesOf(blobId)) throw new Error(`blob ${blobId} exists already`);
+      staged.set(blobId, Buffer.concat(blocks));
+      return { blobId, ...received };
+    },
+    discard: async (blobId) => void staged.delete(blobId),
+    publish: async (blobIds) => ({ missing: blobIds.filter((blobId) => !publishOne(blobId)) }),
+    finalize: async () => {},
+    async open(facts) {
+      const bytes = bytesOf(facts.blobId);
+      if (!bytes) throw new BlobMissing(`blob ${facts.blobId} is neither published nor staged`);
+      if (bytes.byteLength !== facts.sizeBytes) {
+        throw new BlobDamaged(
+          `blob ${facts.blobId} is damaged: it has ${bytes.byteLength} bytes instead of ${facts.sizeBytes}`,
+        );
+      }
+      return {
+        bytes: (range) => checkedBytes(sourceOf(bytes), facts, range),
+        close: async () => {},
+      };
+    },
+    has: async (blobId) => bytesOf(blobId) !== undefined,
+    listStaged: async () => [...staged.keys()],
+    async clearStaging(isReferenced) {
+      const blobIds = [...staged.keys()];
+      const kept = blobIds.filter((blobId) => isReferenced(blobId) && publishOne(blobId));
+      staged.clear();
+      return { published: kept.length, removed: blobIds.length - kept.length };
+    },
+    remove: async (blobId) => void published.delete(blobId),
+    close: async () => {},
+  };
+}
+
+function sourceOf(bytes: Uint8Array): ByteSource {
+  return {
+    async read(target, offset) {
+      const part = bytes.subarray(offset, offset + target.byteLength);
+      target.set(part);
+      return part.byteLength;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Takes a body in: counts it, hashes it and hands it on in blocks of 256 KiB, whatever sizes its
+ * chunks have. A body of any length costs one block of memory.
+ *
+ * A chunk is copied before the next one is asked for, so that its producer may reuse it. After an
+ * abort, a body that never answers is left to itself; the caller does not wait for it.
+ */
+import { crc32 } from 'node:zlib';
+import {
+  BodyTooLarge,
+  type ByteStream,
+  crcBlockBytes,
+  type Staged,
+  type StageLimits,
+} from './blob-store.ts';
+import { newBlake3 } from './hash.ts';
+
+export type Received = Omit<Staged, 'blobId'>;
+
+/** Takes one block, the last of which may be short. The block is reused once this resolves. */
+export type Sink = (block: Uint8Array, offset: number) => Promise<void>;
+
+/** Rejects with what `body` or `sink` threw, with the signal's reason, or with `BodyTooLarge`. */
+export async function receive(
+  body: ByteStream,
+  limits: StageLimits,
+  sink: Sink,
+): Promise<Received> {
+  const hash = await newBlake3();
+  const crcs: number[] = [];
+  const block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(crcBlockBytes);
+  let sizeBytes = 0;
+  let filled = 0;
+
+  async function flush(): Promise<void> {
+    const bytes = block.subarray(0, filled);
+    hash.update(bytes);
+    crcs.push(crc32(bytes));
+    await sink(bytes, sizeBytes - filled);
+    filled = 0;
+  }
+
+  try {
+    for await (const chunk of untilAborted(body, limits.signal)) {
+      if (sizeBytes + chunk.byteLength > limits.maxBytes) {
+        throw new BodyTooLarge(`the body has more than ${limits.maxBytes} bytes`);
+      }
+      let taken = 0;
+      while (taken < chunk.byteLength) {
+        const part = chunk.subarray(taken, taken + crcBlockBytes - filled);
+        block.set(part, filled);
+        taken += part.byteLength;
+        filled += part.byteLength;
+        sizeBytes += part.byteLength;
+        if (filled === crcBlockBytes) await flush();
+      }
+    }
+    if (filled > 0) await flush();
+  } finally {
+    if (spareBlocks.length < maxSpareBlocks) spareBlocks.push(block);
+  }
+  return { sizeBytes, blake3: hash.digest(), crcs: packCrcs(crcs) };
+}
+
+/** A fresh block for each small body would make the garbage collector run for external memory. */
+const spareBlocks: Uint8Array[] = [];
+const maxSpareBlocks = 16;
+
+function packCrcs(crcs: readonly number[]): Uint8Array {
+  const packed = Buffer.alloc(crcs.length * 4);
+  crcs.forEach((crc, index) => {
+    packed.writeUInt32LE(crc, index * 4);
+  });
+  return packed;
+}
+
+/**
+ * The chunks of `body`; throws the signal's reason as soon as it aborts, also while a chunk is being
+ * waited for. However it ends, the body is told to stop, and not waited for.
+ */
+async function* untilAborted(
+  body: ByteStream,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void> {
+  const iterator = body[Symbol.asyncIterator]();
+  // Not Promise.race: a promise as old as the body would keep each chunk that it raced with.
+  let rejectPull: ((reason: unknown) => void) | undefined;
+  const onAbort = () => rejectPull?.(signal?.reason);
+  signal?.addEventListener('abort', onAbort);
+  let ended = false;
+  try {
+    while (true) {
+      signal?.throwIfAborted();
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        rejectPull = reject;
+        iterator.next().then(resolve, reject);
+      });
+      if (next.done) {
+        ended = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    if (!ended) void stop(iterator);
+  }
+}
+
+/** What a body that is no longer wanted says to that does not matter to anyone. */
+async function stop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {}
+}
