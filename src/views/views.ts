@@ -50,8 +50,11 @@ export interface Views {
   object(keyspace: KeyspaceId, path: ObjectPath): ObjectRow | undefined;
   /** Ordered by the UTF-8 bytes of the path. */
   list(query: ListQuery): Promise<ListPage>;
-  /** True where a caller owns at least one object in the keyspace. */
-  ownsAny(keyspace: KeyspaceId, ownerId: string): boolean;
+  /**
+   * True where a caller owns at least one object in the keyspace. A promise, unlike the other point
+   * reads: it asks whether a range holds anything, and LevelDB answers that off the main thread only.
+   */
+  ownsAny(keyspace: KeyspaceId, ownerId: string): Promise<boolean>;
   crcs(blobId: BlobId): Crcs | undefined;
   /** True where a current row refers to the blob or it was released and is still retained. */
   isRetained(blobId: BlobId): boolean;
