@@ -1,0 +1,148 @@
+/** Buckets: create, read, list, update, empty, delete (B1–B5). */
+import { type BucketRow, bucketAfter, noTotals } from '../domain/bucket.ts';
+import {
+  type BucketState,
+  decideCreate,
+  decideDeleteBucket,
+  decideEmpty,
+  decideUpdate,
+} from '../domain/bucket-decisions.ts';
+import type { Ids } from '../domain/effects.ts';
+import type { BucketEvent } from '../domain/events.ts';
+import type { BucketName, BucketUid } from '../domain/names.ts';
+import { type BucketCreators, seesBucket } from '../domain/policy.ts';
+import { rejection } from '../domain/rejection.ts';
+import { ok, type Result, refuse } from '../domain/result.ts';
+import type { Views } from '../views/views.ts';
+import type { Access } from './access.ts';
+import { actorOf, type Commit, type CommitOutcome } from './commit.ts';
+import { bucketLock } from './locks.ts';
+import type { BucketListing, Buckets, Call } from './service.ts';
+
+export interface BucketParts {
+  readonly views: Views;
+  readonly commit: Commit;
+  readonly access: Access;
+  readonly ids: Ids;
+  readonly bucketCreators: BucketCreators;
+  /** Called once a keyspace was left behind with rows in it. */
+  readonly drainSoon: () => void;
+}
+
+export function createBuckets(parts: BucketParts): Buckets {
+  const { views, access, ids, bucketCreators, drainSoon } = parts;
+  const stateOf = (name: BucketName): BucketState => {
+    const bucket = views.bucket(name);
+    return { bucket, totals: bucket ? views.totals(bucket.keyspace) : noTotals };
+  };
+  const change = <E extends BucketEvent>(
+    call: Call,
+    name: BucketName,
+    decide: (state: BucketState) => Result<E | undefined>,
+  ) => changeBucket(parts, { call, name, decide: () => decide(stateOf(name)) });
+  return {
+    async create(call, name, settings) {
+      const refusal = access(call, { action: 'bucket.create', bucketCreators });
+      if (refusal) return refuse(refusal);
+      const uid = ids.uuid() as BucketUid;
+      const { caller } = call;
+      const changed = await change(call, name, (state) =>
+        decideCreate(state, { caller, name, settings, uid, bucketCreators }),
+      );
+      return changed.ok ? withBucket(changed.value) : changed;
+    },
+
+    async get(call, name) {
+      const bucket = views.bucket(name);
+      const refusal = access(call, { action: 'bucket.see', bucket });
+      return refusal || !bucket ? refuse(refusal ?? rejection('NoSuchBucket')) : ok(bucket);
+    },
+
+    async list(call, listing) {
+      const refusal = access(call, { action: 'bucket.list' });
+      if (refusal) return refuse(refusal);
+      const visible = (await views.buckets()).filter((bucket) => seesBucket(call.caller, bucket));
+      return ok(arrange(visible, listing));
+    },
+
+    async update(call, name, changes) {
+      const refusal = access(call, { action: 'bucket.update', bucket: views.bucket(name) });
+      if (refusal) return refuse(refusal);
+      const { caller } = call;
+      const changed = await change(call, name, (state) => decideUpdate(state, { caller, changes }));
+      if (!changed.ok) return changed;
+      const unchanged = views.bucket(name);
+      if (changed.value.events.length > 0) return withBucket(changed.value);
+      return unchanged
+        ? ok({ bucket: unchanged, position: changed.value.position })
+        : refuse(rejection('NoSuchBucket'));
+    },
+
+    async empty(call, name) {
+      const refusal = access(call, { action: 'bucket.empty', bucket: views.bucket(name) });
+      if (refusal) return refuse(refusal);
+      const { caller } = call;
+      const changed = await change(call, name, (state) => decideEmpty(state, { caller }));
+      if (!changed.ok) return changed;
+      drainSoon();
+      const deleted = changed.value.events[0]?.count ?? 0;
+      return ok({ deleted, position: changed.value.position });
+    },
+
+    async remove(call, name, { force }) {
+      const refusal = access(call, { action: 'bucket.delete', bucket: views.bucket(name) });
+      if (refusal) return refuse(refusal);
+      const { caller } = call;
+      const changed = await change(call, name, (state) =>
+        decideDeleteBucket(state, { caller, force }),
+      );
+      if (!changed.ok) return changed;
+      drainSoon();
+      return ok({ position: changed.value.position });
+    },
+  };
+}
+
+function changeBucket<E extends BucketEvent>(
+  { commit }: BucketParts,
+  change: {
+    readonly call: Call;
+    readonly name: BucketName;
+    readonly decide: () => Result<E | undefined>;
+  },
+): Promise<Result<CommitOutcome<E>>> {
+  return commit<E>({
+    actor: actorOf(change.call),
+    locks: [bucketLock(change.name, 'exclusive')],
+    decide: () => {
+      const decided = change.decide();
+      return decided.ok ? ok(decided.value ? [decided.value] : []) : decided;
+    },
+  });
+}
+
+function withBucket(outcome: CommitOutcome<BucketEvent>): Result<{
+  readonly bucket: BucketRow;
+  readonly position: CommitOutcome<BucketEvent>['position'];
+}> {
+  const { events, position, timeMs } = outcome;
+  const bucket = events[0] && bucketAfter(events[0], { position, timeMs });
+  if (!bucket) throw new Error('a created or updated bucket has no row');
+  return ok({ bucket, position });
+}
+
+function arrange(buckets: readonly BucketRow[], listing: BucketListing): BucketRow[] {
+  const { search, sortColumn, sortOrder, offset, limit } = listing;
+  const wanted = search.toLowerCase();
+  const column = sortColumn === 'id' ? 'name' : sortColumn;
+  const sign = sortOrder === 'asc' ? 1 : -1;
+  return buckets
+    .filter((bucket) => bucket.name.toLowerCase().includes(wanted))
+    .sort((left, right) => sign * compare(left[column], right[column]))
+    .slice(offset, offset + limit);
+}
+
+function compare(left: string | number, right: string | number): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
