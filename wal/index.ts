@@ -1,0 +1,45 @@
+/**
+ * The log engine: bytes, files, positions. It knows no buckets. README.md is its specification; this
+ * is its only door (#wal).
+ */
+export {
+  BatchTooLarge,
+  type Damage,
+  LogBehindWitness,
+  LogClosed,
+  LogCorrupt,
+  LogOverloaded,
+  LogPoisoned,
+  LogTruncated,
+  RecordTooLarge,
+} from './errors.ts';
+export { type Limits, limits } from './format.ts';
+export {
+  type Appended,
+  type AppendOptions,
+  type ChainHead,
+  type Conflict,
+  type Frame,
+  type Log,
+  MAIN,
+  type Partition,
+  type Position,
+} from './log.ts';
+export { type MemoryLogOptions, openMemoryLog } from './memory.ts';
+export {
+  inspectLog,
+  type LogFacts,
+  type LogTail,
+  readLog,
+  type SegmentFacts,
+  type StoredFrame,
+} from './offline.ts';
+export { type OpenLogOptions, openLog } from './open.ts';
+export type { RecoveryReport } from './recover.ts';
+export {
+  type Verification,
+  type VerifyOptions,
+  type VerifyProgress,
+  verifyLog,
+} from './verify.ts';
+export type { Witness } from './witness.ts';
