@@ -1,0 +1,6 @@
+/** All that an async iterable yields (Array.fromAsync, which Node 20 does not have). */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
