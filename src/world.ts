@@ -1,0 +1,55 @@
+/** The real world behind domain/effects: the clock, identifiers, and the log that operators read. */
+import { randomBytes } from 'node:crypto';
+import { type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+import { v7 as uuidv7 } from 'uuid';
+import type { Clock, Counter, Ids, Observe } from './domain/effects.ts';
+import type { BlobId } from './domain/names.ts';
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+export const randomIds: Ids = {
+  uuid: () => uuidv7(),
+  blobId: () => randomBytes(16).toString('hex') as BlobId,
+};
+
+/** `count` bytes from a cryptographic source. */
+export function random(count: number): Uint8Array {
+  return randomBytes(count);
+}
+
+export interface ObserveWithCounts extends Observe {
+  readonly counts: () => Readonly<Record<Counter, number>>;
+}
+
+/** JSON lines on standard output; on a terminal, lines for people. */
+export function createObserve(options: {
+  readonly level: string;
+  readonly isTty: boolean;
+}): ObserveWithCounts {
+  const { level, isTty } = options;
+  const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const formatters = { level: (label: string) => ({ level: label }) };
+  return observeBy(
+    isTty ? pino(base, pretty({ colorize: true, sync: true })) : pino({ ...base, formatters }),
+  );
+}
+
+function observeBy(logger: Logger): ObserveWithCounts {
+  const counts: Record<Counter, number> = {
+    service_bypass: 0,
+    policy_denial: 0,
+    missing_blob: 0,
+    auth_failure: 0,
+  };
+  return {
+    debug: (message, facts) => logger.debug(facts ?? {}, message),
+    info: (message, facts) => logger.info(facts ?? {}, message),
+    warn: (message, facts) => logger.warn(facts ?? {}, message),
+    error: (message, facts) => logger.error(facts ?? {}, message),
+    count: (counter) => {
+      counts[counter] += 1;
+    },
+    counts: () => ({ ...counts }),
+  };
+}
