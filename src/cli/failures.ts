@@ -1,0 +1,70 @@
+/**
+ * How a command fails. What is known, and that the person at the terminal can do something about, is
+ * one paragraph; anything else is a fault of the program and shows its stack.
+ */
+import { inspect } from 'node:util';
+import { hasCode } from '#files';
+import { LogBehindWitness, LogCorrupt, LogTruncated } from '#wal';
+import { ControlDamaged, HomeRefused, KeyRefused } from '../home/errors.ts';
+import type { ExitCode } from './surroundings.ts';
+
+/** Ends a command with a message. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: 1 | 2, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The command was used wrongly. */
+export function misuse(message: string): CommandRefused {
+  return new CommandRefused(2, message);
+}
+
+export function configRefused(problems: readonly string[]): CommandRefused {
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  return misuse([`The configuration has ${count}:`, ...problems].join('\n  '));
+}
+
+/** What to print on standard error, ended by a line break, and the exit code. */
+export function explain(error: unknown): { readonly text: string; readonly exitCode: ExitCode } {
+  if (error instanceof CommandRefused) {
+    return { text: `${error.message}\n`, exitCode: error.exitCode };
+  }
+  if (isKnown(error)) return { text: `${error.message}${advice(error)}\n`, exitCode: 1 };
+  return { text: `Unexpected fault: ${inspect(error)}\n`, exitCode: 1 };
+}
+
+function isKnown(error: unknown): error is Error {
+  const known = [
+    HomeRefused,
+    ControlDamaged,
+    KeyRefused,
+    LogCorrupt,
+    LogBehindWitness,
+    LogTruncated,
+  ];
+  // A listening socket that could not be had is the environment's, not the program's.
+  const listening = hasCode(error, 'EADDRINUSE', 'EADDRNOTAVAIL') || isDeniedPort(error);
+  return known.some((type) => error instanceof type) || listening;
+}
+
+function isDeniedPort(error: unknown): boolean {
+  return hasCode(error, 'EACCES') && (error as NodeJS.ErrnoException).syscall === 'listen';
+}
+
+function advice(error: Error): string {
+  if (error instanceof LogCorrupt) {
+    return '. Nothing was changed. "aerostore wal verify" lists all damage; restore a backup, or keep a copy before any repair.';
+  }
+  if (error instanceof LogBehindWitness) {
+    return '. Nothing was changed. A part of the log is missing: restore the files of wal/ that were there.';
+  }
+  if (hasCode(error, 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES')) {
+    return '. Choose another AEROSTORE_HOST or AEROSTORE_PORT.';
+  }
+  return '';
+}

@@ -1,0 +1,59 @@
+/**
+ * The command line. A command is a file of its own and is named here once; `runCli` parses, runs one
+ * and answers with the exit code: what is used wrongly is 2, what went wrong is 1.
+ */
+import { Command, CommanderError } from 'commander';
+import type { Run } from './command.ts';
+import { explain } from './failures.ts';
+import { addServe } from './serve.ts';
+import type { ExitCode, Surroundings } from './surroundings.ts';
+import { addToken } from './token.ts';
+import { addViewsDigest } from './views-digest.ts';
+import { addViewsRebuild } from './views-rebuild.ts';
+import { addWalDump } from './wal-dump.ts';
+import { addWalInfo } from './wal-info.ts';
+import { addWalVerify } from './wal-verify.ts';
+
+/** `argv`: what follows the program's name. Never rejects. */
+export async function runCli(
+  argv: readonly string[],
+  surroundings: Surroundings,
+): Promise<ExitCode> {
+  const run: Run = { surroundings, exitCode: 0 };
+  try {
+    await buildProgram(run).parseAsync([...argv], { from: 'user' });
+    return run.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { text, exitCode } = explain(error);
+    surroundings.warn(text);
+    return exitCode;
+  }
+}
+
+export function buildProgram(run: Run): Command {
+  const { surroundings } = run;
+  const program = new Command('aerostore')
+    .description('Event-sourced object storage: files in explicit buckets over REST.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => surroundings.write(text),
+      writeErr: (text) => surroundings.warn(text),
+    })
+    .showHelpAfterError('Add --help for what there is.')
+    .addHelpText('after', '\nExample:\n  aerostore serve --data-dir ./data');
+  addServe(program, run);
+  addToken(program, run);
+  const wal = group(program, 'wal', 'The log: what is in it, and whether it is whole.');
+  addWalInfo(wal, run);
+  addWalDump(wal, run);
+  addWalVerify(wal, run);
+  const views = group(program, 'views', 'The views, which are made from the log.');
+  addViewsDigest(views, run);
+  addViewsRebuild(views, run);
+  return program;
+}
+
+function group(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary);
+}

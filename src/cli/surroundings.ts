@@ -1,0 +1,57 @@
+/** What a command meets outside of itself: the terminal, the environment, signals, and the store. */
+import type { Config, ParsedConfig } from '../config.ts';
+
+export interface Surroundings {
+  /** Standard output, as it is: no line break is added. */
+  write(text: string): void;
+  /** Standard error. */
+  warn(text: string): void;
+  /** Standard output is a terminal. */
+  readonly isTty: boolean;
+  readConfig(): ParsedConfig;
+  /** Loads the store; commands that don't need it start sooner. */
+  compose(): Promise<Compose>;
+  /** Calls `listener` on each SIGTERM and SIGINT until the returned function is called. */
+  onStopSignal(listener: () => void): () => void;
+  /** Ends the process at once. */
+  exit(code: ExitCode): void;
+}
+
+/** 0: fine. 1: something wrong was found, or happened. 2: used wrongly. */
+export type ExitCode = 0 | 1 | 2;
+
+/** What src/compose.ts gives to the commands. */
+export interface Compose {
+  serve(config: Config, io: ServeOutput): Promise<RunningServer>;
+  /** Rejects with HomeLocked while another process holds the directory. So does `rebuildViews`. */
+  offlineDigest(config: Config): Promise<ViewsDigest>;
+  rebuildViews(
+    config: Config,
+    onProgress: (progress: RebuildProgress) => void,
+  ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }>;
+}
+
+export interface ServeOutput {
+  write(line: string): void;
+  readonly isTty: boolean;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** The exit code, once everything is closed, for whatever reason. */
+  readonly closed: Promise<number>;
+  /** Ends gracefully. */
+  stop(): Promise<void>;
+}
+
+export interface ViewsDigest {
+  /** BLAKE3, hex. */
+  readonly digest: string;
+  readonly position: number;
+}
+
+/** Records that were applied, and that there are. */
+export interface RebuildProgress {
+  readonly records: number;
+  readonly total: number;
+}
