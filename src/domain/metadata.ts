@@ -22,7 +22,13 @@ export function metadataOf(value: unknown): Result<string | null> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refuse(invalid('The metadata is not a JSON object'));
   }
-  const text = JSON.stringify(value);
+  let text: string;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // Nested too deeply for the stack, which is far beyond what fits.
+    return refuse(tooLong);
+  }
   if (utf8Bytes(text) > maxMetadataBytes) return refuse(tooLong);
   return ok(text === '{}' ? null : text);
 }

@@ -2,9 +2,15 @@
 
 const token = '[a-z0-9!#$&^_.+-]+';
 const patternForm = new RegExp(`^(?:${token}/(?:${token}|\\*)|\\*/\\*)$`);
+const typeForm = new RegExp(`^${token}/${token}$`);
+const quoted = /"(?:[^"\\]|\\.)*"/g;
 
-/** `Image/PNG; q=1` → `image/png`. */
+/**
+ * `Image/PNG; q=1` → `image/png`. A value with a comma outside of quotes stays whole: it is several
+ * types, and browsers take the last (Fetch, "extract a MIME type"), so the first must not vouch for it.
+ */
 export function essenceOf(contentType: string): string {
+  if (contentType.replace(quoted, '').includes(',')) return contentType.trim().toLowerCase();
   const [essence = ''] = contentType.split(';', 1);
   return essence.trim().toLowerCase();
 }
@@ -19,7 +25,8 @@ export function allowsMime(allowed: readonly string[] | null, contentType: strin
   if (allowed === null) return true;
   const essence = essenceOf(contentType);
   return allowed.some((pattern) => {
-    if (pattern === '*/*' || pattern === essence) return true;
-    return pattern.endsWith('/*') && essence.startsWith(pattern.slice(0, -1));
+    if (pattern === '*/*') return true;
+    if (!typeForm.test(essence)) return false;
+    return pattern.endsWith('/*') ? essence.startsWith(pattern.slice(0, -1)) : pattern === essence;
   });
 }

@@ -182,9 +182,8 @@ function isPresent({ action, bucket, object }: AccessRequest): boolean {
 }
 
 function refusalOf(request: AccessRequest, decision: Decision): Rejection {
-  const { caller, action, bucket, object } = request;
-  const reads = action === 'object.read';
-  if (caller.kind === 'anonymous' && !reads) {
+  const { caller, action, bucket } = request;
+  if (caller.kind === 'anonymous' && action !== 'object.read') {
     return rejection('MissingAuthorization', 'This needs an Authorization header', {
       hint: 'Send "Authorization: Bearer <token>".',
     });
@@ -192,20 +191,20 @@ function refusalOf(request: AccessRequest, decision: Decision): Rejection {
   if (action === 'bucket.create') {
     return rejection('AccessDenied', 'Only the service role may create buckets here');
   }
-  if (!bucket || !(seesBucket(caller, bucket) || (object && decision.allowed))) {
-    // Someone who owns an object of a bucket that they can't see knows that the object is there.
-    if (bucket && object && caller.kind !== 'anonymous' && isOwner(caller, object)) {
-      return rejection('AccessDenied', 'The policy of the bucket does not allow this');
-    }
-    return rejection('NoSuchBucket');
-  }
-  if (namesAnObject(action)) {
-    const readable = object && decide({ ...request, action: 'object.read' }).allowed;
-    if (!readable) return rejection('NoSuchKey');
+  if (!bucket || !seesBucket(caller, bucket)) return rejection('NoSuchBucket');
+  // Allowed, and refused all the same: there is no such object.
+  if (decision.allowed || (namesAnObject(action) && !isReadable(request))) {
+    return rejection('NoSuchKey');
   }
   return rejection('AccessDenied', 'The policy of the bucket does not allow this', {
     facts: { action },
   });
+}
+
+/** Older bytes that are refused are not readable, whoever may read those of today. */
+function isReadable(request: AccessRequest): boolean {
+  if (!request.object || request.action === 'object.read_history') return false;
+  return decide({ ...request, action: 'object.read' }).allowed;
 }
 
 /** Actions on an object that must be there; a write to a path answers for the path instead. */

@@ -15,8 +15,12 @@ const units: Readonly<Record<string, number>> = {
 export function parseSize(text: string): number | undefined {
   const match = /^\s*(\d{1,16})(?:\.(\d{1,9}))?\s*([a-z]{0,3})\s*$/i.exec(text);
   if (!match) return undefined;
-  const unit = units[(match[3] ?? '').toLowerCase()];
+  const [, whole = '', fraction = '', name = ''] = match;
+  const unit = units[name.toLowerCase()];
   if (unit === undefined) return undefined;
-  const bytes = Math.round(Number(`${match[1]}.${match[2] ?? '0'}`) * unit);
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
+  // Whole numbers throughout: 1.1 × 1e6 is no whole number in floating point.
+  const scaled = BigInt(whole + fraction) * BigInt(unit);
+  const scale = 10n ** BigInt(fraction.length);
+  const bytes = Number(scaled / scale);
+  return scaled % scale === 0n && Number.isSafeInteger(bytes) ? bytes : undefined;
 }

@@ -1,0 +1,98 @@
+import { test as property } from '@fast-check/vitest';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { maxMetadataBytes, metadataOf, parseMetadata } from '../../src/domain/metadata.ts';
+
+const kept = (result: ReturnType<typeof parseMetadata>) =>
+  result.ok ? result.value : result.rejection.code;
+
+/** A JSON object whose text has `bytes` bytes. */
+const ofBytes = (bytes: number, filler = 'x') => {
+  const rest = bytes - Buffer.byteLength('{"a":""}');
+  const count = Math.floor(rest / Buffer.byteLength(filler));
+  return `{"a":"${filler.repeat(count)}${'x'.repeat(rest - count * Buffer.byteLength(filler))}"}`;
+};
+
+describe('metadata', () => {
+  test('is an object, and nothing where it has no members', () => {
+    expect(kept(parseMetadata('{ "project" : "x" }'))).toBe('{"project":"x"}');
+    expect(kept(parseMetadata('{ }'))).toBeNull();
+    expect(kept(metadataOf({}))).toBeNull();
+  });
+
+  test.each([
+    '',
+    'x',
+    '{',
+    '{"a":1,}',
+    'null',
+    '"text"',
+    '7',
+    'true',
+    '[]',
+    '[{}]',
+    '{}{}',
+    '\ufeff{}',
+  ])('%j is none', (text) => {
+    expect(kept(parseMetadata(text))).toBe('InvalidMetadata');
+  });
+
+  test.each([null, undefined, 7, 'text', true, [], [{}]])('the value %j is none', (value) => {
+    expect(kept(metadataOf(value))).toBe('InvalidMetadata');
+  });
+
+  test.each(['x', 'é', '語', '🪣'])('8 KiB of %s are accepted, a byte more is not', (filler) => {
+    const most = ofBytes(maxMetadataBytes, filler);
+    expect(Buffer.byteLength(most)).toBe(8192);
+    expect(kept(parseMetadata(most))).toBe(most);
+    expect(kept(metadataOf(JSON.parse(most)))).toBe(most);
+    const more = ofBytes(maxMetadataBytes + 1, filler);
+    expect(kept(parseMetadata(more))).toBe('InvalidMetadata');
+    expect(kept(metadataOf(JSON.parse(more)))).toBe('InvalidMetadata');
+  });
+
+  test('text that grows beyond 8 KiB when it is written out is refused', () => {
+    const raw = `{"a":"${'\ud800'.repeat(2_000)}"}`;
+    expect(Buffer.byteLength(raw)).toBeLessThan(maxMetadataBytes);
+    expect(kept(parseMetadata(raw))).toBe('InvalidMetadata');
+  });
+
+  test('keeps a member named __proto__ as a member', () => {
+    const text = '{"__proto__":{"admin":true},"constructor":1}';
+    expect(kept(parseMetadata(text))).toBe(text);
+    expect(kept(metadataOf(JSON.parse(text)))).toBe(text);
+    expect(Reflect.get({}, 'admin')).toBeUndefined();
+  });
+
+  test('keeps lone surrogates as escapes', () => {
+    expect(kept(parseMetadata('{"\\ud800":"\\udc00"}'))).toBe('{"\\ud800":"\\udc00"}');
+  });
+
+  test('takes as much nesting as fits', () => {
+    const nested = (depth: number) => `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    expect(kept(parseMetadata(nested(4_000)))).toBe(nested(4_000));
+    expect(kept(metadataOf(JSON.parse(nested(4_000))))).toBe(nested(4_000));
+  });
+
+  test('refuses nesting that would overflow the stack of a writer', () => {
+    const value: unknown = JSON.parse(`{"a":${'['.repeat(500_000)}${']'.repeat(500_000)}}`);
+    expect(kept(metadataOf(value))).toBe('InvalidMetadata');
+  });
+
+  property.prop([fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { maxKeys: 8 })])(
+    'reads back as what was given',
+    (value) => {
+      const text = JSON.stringify(value);
+      fc.pre(Buffer.byteLength(text) <= maxMetadataBytes);
+      const result = parseMetadata(text);
+      expect(result.ok && JSON.stringify(JSON.parse(result.value ?? '{}'))).toBe(text);
+      expect(metadataOf(JSON.parse(text))).toEqual(result);
+    },
+  );
+
+  property.prop([fc.string({ unit: 'binary' })])('any text is kept or refused', (text) => {
+    const found = kept(parseMetadata(text));
+    if (found !== null && found !== 'InvalidMetadata')
+      expect(JSON.parse(found)).toBeTypeOf('object');
+  });
+});
