@@ -115,8 +115,8 @@ describe('a disk that fails', () => {
 
   it('shows no frame to readers before it is durable', async () => {
     const { disk, log } = await failing(() => undefined);
-    const held = deferred<void>();
-    const reached = deferred<void>();
+    const held = deferred();
+    const reached = deferred();
     disk.gate = (call) => {
       if (call.operation !== 'sync') return undefined;
       reached.resolve();
