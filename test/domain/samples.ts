@@ -1,6 +1,7 @@
 /** The people and things of the domain's tests. */
-import type { BucketRow } from '../../src/domain/bucket.ts';
+import { type BucketRow, bucketFacts } from '../../src/domain/bucket.ts';
 import { anonymous, type Caller } from '../../src/domain/caller.ts';
+import type { BucketCreated, ObjectStored } from '../../src/domain/events.ts';
 import type {
   BlobId,
   BucketName,
@@ -80,5 +81,40 @@ export function storeOf(
     version: `version-${name}`,
     newId: `id-${name}` as ObjectId,
     ...fields,
+  };
+}
+
+/** Boris made his bucket; committed first, its keyspace is 1. */
+export function bucketCreated(fields: Partial<BucketRow> = {}): BucketCreated {
+  const { keyspace: _keyspace, created_at: _created, updated_at: _updated, ...bucket } = bucketOf();
+  return { type: 'bucket.created', bucket: { ...bucket, ...fields } };
+}
+
+/** `owner` put 5 bytes at `a.txt`. */
+export function objectStored(
+  owner: string | null,
+  name: string,
+  fields: Partial<ObjectStored['object']> = {},
+): ObjectStored {
+  return {
+    type: 'object.stored',
+    bucket: bucketFacts(bucketOf()),
+    keyspace: position(1),
+    object: {
+      ...contentOf(name),
+      id: `id-${name}` as ObjectId,
+      path: path('a.txt'),
+      owner_id: owner,
+      content_type: 'text/plain',
+      version: `version-${name}`,
+      cache_control: null,
+      metadata: null,
+      created_at: null,
+      ...fields,
+    },
+    previous: null,
+    source: null,
+    restored_from: null,
+    token: null,
   };
 }
