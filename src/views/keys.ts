@@ -1,0 +1,203 @@
+/**
+ * The keys of the views, as bytes, so that their order is the order in which lists are read: text is
+ * UTF-8, numbers are u64 big-endian. The first byte names the kind of row:
+ *
+ *   o keyspace path              the current row            h keyspace path position   what it was
+ *   w owner keyspace path        a caller's own rows        c keyspace created-ms id   by age
+ *   r blob keyspace id           a row refers to the blob   k blob                     its CRCs
+ *   q position blob              it was released there      f blob                     its last release
+ *   b name                       the bucket                 y name 00 position         what it was
+ *   t keyspace                   totals                     d keyspace                 to be drained
+ *   u jti                        a used token               v scope position           a revocation
+ *   i caller key                 an idempotent request      n name / m id              consumer / webhook
+ *   x position index             history that expires there
+ *   00 word                      about the views themselves; no part of their digest
+ *
+ * A path has no control characters (domain/names) and a position stays below 2^53, so its first byte
+ * is 00: the rows of one path in `h` are exactly [path 00, path 01). A blob id is 32 hex digits.
+ * Text of a caller that is followed by more is escaped: 00 becomes 00 FF, and 00 00 ends it.
+ */
+import type { Actor } from '../domain/events.ts';
+import type {
+  BlobId,
+  BucketName,
+  BucketUid,
+  KeyspaceId,
+  ObjectId,
+  ObjectPath,
+  Position,
+} from '../domain/names.ts';
+
+const U64_BYTES = 8;
+const AFTER = Buffer.from([0xff]);
+const NUL = Buffer.from([0]);
+
+/** From `gte` on, up to but without `lt`. */
+export interface KeyRange {
+  readonly gte: Buffer;
+  readonly lt: Buffer;
+}
+
+/** Everything that begins with `prefix`: no text has a byte FF, and no number begins with one. */
+export function within(prefix: Buffer): KeyRange {
+  return { gte: prefix, lt: after(prefix) };
+}
+
+/** The least key after all that begin with `prefix`. */
+export function after(prefix: Buffer): Buffer {
+  return Buffer.concat([prefix, AFTER]);
+}
+
+/** Every row but those about the views themselves. */
+export const everyRow: KeyRange = { gte: Buffer.from([1]), lt: AFTER };
+
+export function kindRange(kind: 'b' | 'c' | 'd' | 'i' | 'o' | 'u' | 'v'): KeyRange {
+  return within(Buffer.from(kind));
+}
+
+export function u64(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(U64_BYTES);
+  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), 0);
+  bytes.writeUInt32BE(value % 0x1_0000_0000, 4);
+  return bytes;
+}
+
+function readU64(key: Buffer, at: number): number {
+  return key.readUInt32BE(at) * 0x1_0000_0000 + key.readUInt32BE(at + 4);
+}
+
+/** One allocation for a kind, a number and a text: the shape of most keys. */
+function numbered(kind: string, number: number, text: string): Buffer {
+  const key = Buffer.allocUnsafe(1 + U64_BYTES + Buffer.byteLength(text));
+  key.write(kind, 0, 'latin1');
+  key.writeUInt32BE(Math.floor(number / 0x1_0000_0000), 1);
+  key.writeUInt32BE(number % 0x1_0000_0000, 5);
+  key.write(text, 1 + U64_BYTES, 'utf8');
+  return key;
+}
+
+function escaped(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  if (!bytes.includes(0)) return Buffer.concat([bytes, NUL, NUL]);
+  const parts = [...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte]));
+  return Buffer.from([...parts, 0, 0]);
+}
+
+/** `path` may be the beginning of one. */
+export function objectKey(keyspace: KeyspaceId, path: string): Buffer {
+  return numbered('o', keyspace, path);
+}
+
+export function keyspaceOf(key: Buffer): KeyspaceId {
+  return readU64(key, 1) as KeyspaceId;
+}
+
+export function historyKey(place: {
+  readonly keyspace: KeyspaceId;
+  readonly path: ObjectPath;
+  readonly position: Position;
+}): Buffer {
+  return Buffer.concat([numbered('h', place.keyspace, place.path), u64(place.position)]);
+}
+
+/** `path` may be the beginning of one. */
+export function ownedKey(ownerId: string, keyspace: KeyspaceId, path: string): Buffer {
+  return Buffer.concat([Buffer.from('w'), escaped(ownerId), u64(keyspace), Buffer.from(path)]);
+}
+
+export function createdKey(keyspace: KeyspaceId, createdAt: number, id: ObjectId): Buffer {
+  return Buffer.concat([numbered('c', keyspace, ''), u64(createdAt), Buffer.from(id)]);
+}
+
+export function referenceKey(blobId: BlobId, keyspace: KeyspaceId, id: ObjectId): Buffer {
+  return Buffer.concat([Buffer.from(`r${blobId}`), u64(keyspace), Buffer.from(id)]);
+}
+
+export function referencesTo(blobId: BlobId): KeyRange {
+  return within(Buffer.from(`r${blobId}`));
+}
+
+export function releaseKey(position: Position, blobId: BlobId): Buffer {
+  return numbered('q', position, blobId);
+}
+
+export function releasesUpTo(position: Position): KeyRange {
+  return { gte: Buffer.from('q'), lt: after(numbered('q', position, '')) };
+}
+
+export function releasedBlobOf(key: Buffer): BlobId {
+  return key.toString('latin1', 1 + U64_BYTES) as BlobId;
+}
+
+export function lastReleaseKey(blobId: BlobId): Buffer {
+  return Buffer.from(`f${blobId}`);
+}
+
+export function crcsKey(blobId: BlobId): Buffer {
+  return Buffer.from(`k${blobId}`);
+}
+
+export function bucketKey(name: BucketName): Buffer {
+  return Buffer.from(`b${name}`);
+}
+
+export function timelineKey(name: BucketName, position: Position): Buffer {
+  return Buffer.concat([Buffer.from(`y${name}\0`), u64(position)]);
+}
+
+/** The rows of the same timeline before `key`. */
+export function timelineBefore(key: Buffer): KeyRange {
+  return { gte: key.subarray(0, key.length - U64_BYTES), lt: key };
+}
+
+export function totalsKey(keyspace: KeyspaceId): Buffer {
+  return numbered('t', keyspace, '');
+}
+
+export function drainKey(keyspace: KeyspaceId): Buffer {
+  return numbered('d', keyspace, '');
+}
+
+export function tokenUseKey(jti: string): Buffer {
+  return Buffer.from(`u${jti}`);
+}
+
+export interface RevocationScope {
+  readonly jti: string | null;
+  readonly bucket_uid: BucketUid;
+  readonly path: ObjectPath | null;
+}
+
+/** One row each, so that a later revocation never narrows an earlier one. */
+export function revocationKey(scope: RevocationScope, position: Position): Buffer {
+  const { jti, bucket_uid: uid, path } = scope;
+  const words = jti !== null ? ['j', jti] : path !== null ? ['p', uid, path] : ['b', uid];
+  return Buffer.concat([Buffer.from('v'), ...words.map(escaped), u64(position)]);
+}
+
+export function idempotencyKey(actor: Pick<Actor, 'role' | 'sub'>, key: string): Buffer {
+  const caller = actor.sub === null ? [actor.role] : [actor.role, actor.sub];
+  const words = [...caller, ''].map(escaped);
+  return Buffer.concat([Buffer.from('i'), ...words, Buffer.from(key)]);
+}
+
+export function consumerKey(name: string): Buffer {
+  return Buffer.from(`n${name}`);
+}
+
+export function webhookKey(id: string): Buffer {
+  return Buffer.from(`m${id}`);
+}
+
+/** `index` tells apart what one record makes expire; at most 255. */
+export function expiryKey(position: Position, index: number): Buffer {
+  return Buffer.concat([numbered('x', position, ''), Buffer.from([index])]);
+}
+
+export function expiriesUpTo(position: Position): KeyRange {
+  return { gte: Buffer.from('x'), lt: after(numbered('x', position, '')) };
+}
+
+export function metaKey(word: 'id' | 'projection' | 'applied'): Buffer {
+  return Buffer.concat([NUL, Buffer.from(word)]);
+}

@@ -1,0 +1,47 @@
+/**
+ * The views' LevelDB on disk. It opens its files by itself; what aerostore adds, the fsync of its
+ * folder and its removal, passes through #files.
+ */
+import { dirname } from 'node:path';
+import { Level } from 'level';
+import type { Files } from '#files';
+import type { ViewsDatabase } from './store.ts';
+
+export interface LevelPlace {
+  readonly files: Files;
+  readonly path: string;
+}
+
+/** Opens the database at `path`, or makes it there; its parent must exist. */
+export async function openLevel({ files, path }: LevelPlace): Promise<{
+  readonly database: ViewsDatabase;
+  readonly flush: () => Promise<void>;
+}> {
+  const database = new Level<Buffer, Buffer>(path, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  });
+  await database.open();
+  const flush = async () => {
+    await compactNothing(database);
+    await files.syncDirectory(path);
+    await files.syncDirectory(dirname(path));
+  };
+  return { database, flush };
+}
+
+/** Removes the database at `path`, which must be closed; nothing happens where there is none. */
+export async function destroyLevel({ files, path }: LevelPlace): Promise<void> {
+  await files.removeTree(path);
+  await files.syncDirectory(dirname(path));
+}
+
+/**
+ * LevelDB writes its memory into a synced table before it compacts a range, an empty one too. `level`
+ * does not declare the method, which only its implementation for Node has.
+ */
+async function compactNothing(database: object): Promise<void> {
+  const { compactRange } = database as { compactRange(from: Buffer, to: Buffer): Promise<void> };
+  const nowhere = Buffer.from([0]);
+  await compactRange.call(database, nowhere, nowhere);
+}

@@ -1,0 +1,37 @@
+/** The views as the floors above read them: each method is a read of the rows in the store. */
+import type { Crcs } from '../domain/events.ts';
+import type { BlobId } from '../domain/names.ts';
+import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
+import { digestOf } from './digest.ts';
+import { crcsKey } from './keys.ts';
+import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
+import type { ViewsStore } from './store.ts';
+import type { Views } from './views.ts';
+
+export function openViews(store: ViewsStore): Views {
+  return {
+    get applied() {
+      return store.applied;
+    },
+    bucket: (name) => readBucket(store, name),
+    buckets: () => readBuckets(store),
+    totals: (keyspace) => readTotals(store, keyspace),
+    object: (keyspace, path) => readObject(store, keyspace, path),
+    list: (query) => listObjects(store, query),
+    ownsAny: (keyspace, ownerId) => ownsAny(store, keyspace, ownerId),
+    crcs: (blobId) => crcsOf(store, blobId),
+    // The CRCs stay exactly as long as a row refers to the blob or its release is retained.
+    isRetained: (blobId) => crcsOf(store, blobId) !== undefined,
+    drains: () => readDrains(store),
+    rowsOf: async (keyspace, limit) => {
+      const { objects } = await listObjects(store, { keyspace, prefix: '', limit });
+      return [...objects];
+    },
+    everyObject: () => everyObject(store),
+    digest: () => digestOf(store),
+  };
+}
+
+function crcsOf(store: ViewsStore, blobId: BlobId): Crcs | undefined {
+  return store.get(crcsKey(blobId)) as Crcs | undefined;
+}

@@ -1,0 +1,184 @@
+/**
+ * The rows of the views on any abstract-level database: point reads, ranges from a snapshot, and
+ * atomic writes that carry the position up to which the log is applied. Writes are not synced: the
+ * log is the truth, and `flush` makes what was written so far durable before a fence says so.
+ */
+import type { AbstractLevel, AbstractSnapshot } from 'abstract-level';
+import type { Position } from '../domain/names.ts';
+import type { Operation } from './change.ts';
+import { type KeyRange, metaKey } from './keys.ts';
+import { PROJECTION } from './projection.ts';
+import { openRow, packValue, sealRow } from './rows.ts';
+
+export type ViewsDatabase = AbstractLevel<string | Buffer | Uint8Array, Buffer, Buffer>;
+
+export interface ViewsStoreOptions {
+  /** Keys and values are buffers. */
+  readonly database: ViewsDatabase;
+  /** Resolves once all that was written before the call survives a power cut. */
+  readonly flush: () => Promise<void>;
+  /** Names views that are made now. */
+  readonly newId: () => string;
+}
+
+/** What is written together. */
+export interface ViewsBatch {
+  readonly operations: readonly Operation[];
+  readonly applied: Position;
+}
+
+export interface ScanOptions {
+  readonly snapshot?: AbstractSnapshot;
+  /** Bytes that LevelDB reads ahead at most; 16 KiB unless told. */
+  readonly highWaterMarkBytes?: number;
+}
+
+/** How many entries are asked of an iterator in one call. */
+export const PAGE = 1000;
+
+/**
+ * Opens the views, or begins them where `database` is empty. Views that another projection made are
+ * opened too: the caller compares `projection` with PROJECTION and builds them anew. Throws
+ * ViewsDamaged where the rows about the views themselves are not readable.
+ */
+export async function openViewsStore(options: ViewsStoreOptions): Promise<ViewsStore> {
+  const { database, newId } = options;
+  await database.open();
+  const stored = readMeta(database, 'id');
+  const created = stored === undefined;
+  const viewsId = created ? newId() : String(stored);
+  if (created) {
+    const operations = [
+      { key: metaKey('id'), value: viewsId },
+      { key: metaKey('projection'), value: PROJECTION },
+    ];
+    await writeBatch(database, operations);
+  }
+  const projection = Number(readMeta(database, 'projection') ?? 0);
+  const applied = Number(readMeta(database, 'applied') ?? 0) as Position;
+  return new ViewsStore(options, { viewsId, projection, applied, created });
+}
+
+interface Found {
+  readonly viewsId: string;
+  readonly projection: number;
+  readonly applied: Position;
+  readonly created: boolean;
+}
+
+export class ViewsStore {
+  /** Random; fences and markers name it. */
+  readonly viewsId: string;
+  /** The version of the projection that made the rows. */
+  readonly projection: number;
+  /** The database was empty when it was opened. */
+  readonly created: boolean;
+  readonly #database: ViewsDatabase;
+  readonly #flush: () => Promise<void>;
+  #applied: Position;
+
+  constructor({ database, flush }: ViewsStoreOptions, found: Found) {
+    this.#database = database;
+    this.#flush = flush;
+    this.viewsId = found.viewsId;
+    this.projection = found.projection;
+    this.created = found.created;
+    this.#applied = found.applied;
+  }
+
+  /** The last position written here. Just after opening it is only a claim: see DESIGN "Views". */
+  get applied(): Position {
+    return this.#applied;
+  }
+
+  /** Replay starts over from `position`, whatever the rows claim. */
+  restartAt(position: Position): void {
+    this.#applied = position;
+  }
+
+  /** The value at `key`, or undefined. Throws ViewsDamaged. */
+  get(key: Buffer, snapshot?: AbstractSnapshot): unknown {
+    const row = this.#database.getSync(key, snapshot ? { snapshot } : {});
+    return row === undefined ? undefined : openRow(key, row);
+  }
+
+  snapshot(): AbstractSnapshot {
+    return this.#database.snapshot();
+  }
+
+  /** Raw entries; `openRow` reads a value. Close it in every case. */
+  iterator(range: KeyRange, options: ScanOptions = {}) {
+    return this.#database.iterator({ ...range, ...options });
+  }
+
+  /** The entries of `range`, from one snapshot. Throws ViewsDamaged. */
+  async *entries(range: KeyRange): AsyncGenerator<{ key: Buffer; value: unknown }> {
+    const iterator = this.iterator(range, { highWaterMarkBytes: 256 * 1024 });
+    try {
+      for (;;) {
+        const page = await iterator.nextv(PAGE);
+        if (page.length === 0) return;
+        for (const [key, row] of page) yield { key, value: openRow(key, row) };
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async isEmpty(range: KeyRange, snapshot?: AbstractSnapshot): Promise<boolean> {
+    const keys = this.#database.keys({ ...range, limit: 1, ...(snapshot ? { snapshot } : {}) });
+    try {
+      return (await keys.next()) === undefined;
+    } finally {
+      await keys.close();
+    }
+  }
+
+  /** Writes all of a batch or nothing; resolves to its size in bytes. */
+  async write({ operations, applied }: ViewsBatch): Promise<number> {
+    const own = { key: metaKey('applied'), value: applied };
+    const bytes = await writeBatch(this.#database, [...operations, own]);
+    this.#applied = applied;
+    return bytes;
+  }
+
+  /** See ViewsStoreOptions.flush. */
+  flush(): Promise<void> {
+    return this.#flush();
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}
+
+function readMeta(database: ViewsDatabase, word: Parameters<typeof metaKey>[0]): unknown {
+  const key = metaKey(word);
+  const row = database.getSync(key);
+  return row === undefined ? undefined : openRow(key, row);
+}
+
+async function writeBatch(
+  database: ViewsDatabase,
+  operations: readonly Operation[],
+): Promise<number> {
+  const batch = database.batch();
+  let bytes = 0;
+  // An object's row is put twice, as the current one and into history: it is packed once.
+  let last: { readonly value: unknown; readonly packed: Buffer } | undefined;
+  for (const { key, value } of operations) {
+    bytes += key.length;
+    if (value === undefined) {
+      batch.del(key);
+      continue;
+    }
+    if (last?.value !== value || typeof value !== 'object') {
+      last = { value, packed: packValue(value) };
+    }
+    const row = sealRow(key, last.packed);
+    bytes += row.length;
+    batch.put(key, row);
+  }
+  await batch.write({ sync: false } as object);
+  return bytes;
+}
