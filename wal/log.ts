@@ -78,12 +78,17 @@ export interface Log {
     options?: AppendOptions,
   ): Promise<Appended | Conflict>;
 
-  /** The frames with records after `after`, up to the head of now. The first may begin before it. */
+  /**
+   * The frames with records after `after`, up to the head of now. The first may begin before it.
+   * Throws LogTruncated where `after` lies before what is held, LogCorrupt for a frame that is
+   * damaged on disk, and the signal's reason when it aborts.
+   */
   read(partition: Partition, after: Position, signal?: AbortSignal): AsyncIterable<Frame>;
 
   /**
    * As `read`, then the frames to come, each as soon as it is durable, until `signal` aborts or the
    * log closes. A follower that is slow reads from the segments: nothing is queued for it.
+   * Throws LogTruncated and LogCorrupt as `read`, and LogPoisoned.
    */
   follow(partition: Partition, after: Position, signal: AbortSignal): AsyncIterable<Frame>;
 

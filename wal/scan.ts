@@ -33,7 +33,7 @@ export interface ScannedFrame {
 }
 
 /** The first place that holds no valid frame although bytes are there. */
-export interface Fault {
+interface Fault {
   readonly offset: number;
   readonly position: Position;
   readonly reason: string;

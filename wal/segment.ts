@@ -133,7 +133,7 @@ export async function replaceSegment(
   return files.open(path, 'update');
 }
 
-export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   bytes.set(SEGMENT_MAGIC, segmentField.magic);
   bytes.writeUInt16LE(SEGMENT_VERSION, segmentField.version);

@@ -1,4 +1,5 @@
 /** Every way in which the bytes of a segment can be wrong: torn is cut off, damaged is refused. */
+import { fc, test } from '@fast-check/vitest';
 import { describe, expect, it } from 'vitest';
 import { LogCorrupt, MAIN, readLog } from '#wal';
 import type { MemoryDisk } from './support/disk.ts';
@@ -28,6 +29,15 @@ const frames: Uint8Array[][] = [
   [Buffer.alloc(3)],
   [oneBit],
 ];
+
+/** Frames of one or two records that are zeros for the most part. */
+const sparse = fc.tuple(fc.nat(1_500), fc.uint8Array({ maxLength: 20 })).map(([zeros, bytes]) => {
+  return Buffer.concat([Buffer.alloc(zeros), bytes]);
+});
+const given = fc.array(fc.array(sparse, { minLength: 1, maxLength: 2 }), {
+  minLength: 1,
+  maxLength: 4,
+});
 
 interface Sample {
   readonly bytes: Buffer;
@@ -134,6 +144,31 @@ describe('a segment with damage', () => {
       expect(await recover(zeros)).toEqual(recordsOfFirst(given.length - 1, given));
     }
   });
+
+  test.prop([given, fc.array(fc.nat(), { minLength: 1, maxLength: 8 })], { numRuns: 150 })(
+    'recovers the exact prefix whichever sectors of the last frame were never written',
+    async (records, missing) => {
+      const { bytes, edges } = await sample(records);
+      const [start = 0, end = 0] = edges.slice(-2);
+      const parts: number[] = [];
+      for (let at = start; at < end; at = sectorEnd(at)) parts.push(at);
+      for (const pick of missing) {
+        const at = parts[pick % parts.length] ?? start;
+        bytes.fill(0, at, Math.min(sectorEnd(at), end));
+      }
+      expect(await recover(bytes)).toEqual(recordsOfFirst(records.length - 1, records));
+    },
+  );
+
+  test.prop([given, fc.nat(), fc.nat(7)], { numRuns: 300 })(
+    'is refused for a flipped bit anywhere, whatever its frames hold',
+    async (records, place, bit) => {
+      const { bytes } = await sample(records);
+      const at = place % bytes.length;
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
+      expect(await recover(bytes)).toBe('refused');
+    },
+  );
 
   it('is refused when sectors before the last frame are zero', async () => {
     const { bytes, edges } = await sample();

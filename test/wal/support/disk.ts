@@ -5,7 +5,7 @@
 import { basename, dirname } from 'node:path';
 import type { Files, OpenFile } from '#files';
 
-export type Operation =
+type Operation =
   | 'create'
   | 'write'
   | 'sync'
