@@ -1,0 +1,165 @@
+/** The bucket routes: bodies and queries in, use cases called, bucket JSON out. */
+import type { BucketSettings } from '../domain/bucket.ts';
+import { type BucketName, parseBucketName } from '../domain/names.ts';
+import { rejection } from '../domain/rejection.ts';
+import { ok, type Result, refuse } from '../domain/result.ts';
+import type { HttpParts } from './app.ts';
+import { bucketJson, positionHeader } from './representations.ts';
+import type { Endpoint, Request, Route } from './route.ts';
+import {
+  type BucketBody,
+  bucketBody,
+  bucketListQuery,
+  emptyBody,
+  forceQuery,
+  parseBody,
+  parseQuery,
+} from './schemas.ts';
+import { type Answer, jsonAnswer } from './wire/answer.ts';
+import { bucketNameOf } from './wire/raw-path.ts';
+import { readJson } from './wire/request-body.ts';
+
+type Handle = (parts: HttpParts, request: Request) => Promise<Result<Answer>>;
+
+export function bucketRoutes(parts: HttpParts): Route[] {
+  const to = (handle: Handle): Endpoint => ({
+    access: 'signed in',
+    handle: (request) => handle(parts, request),
+  });
+  const prefix = '/storage/v1/bucket';
+  return [
+    { prefix, tail: 'nothing', methods: { GET: to(list), POST: to(create) } },
+    { prefix, tail: 'bucket', methods: { GET: to(get), PUT: to(update), DELETE: to(remove) } },
+    { prefix, tail: 'bucket/empty', methods: { POST: to(empty) } },
+  ];
+}
+
+async function list({ service }: HttpParts, { call, query }: Request): Promise<Result<Answer>> {
+  const listing = parseQuery(bucketListQuery, query);
+  if (!listing.ok) return listing;
+  const rows = await service.buckets.list(call, listing.value);
+  return rows.ok ? ok(jsonAnswer(rows.value.map(bucketJson))) : rows;
+}
+
+async function create(parts: HttpParts, { exchange, call }: Request): Promise<Result<Answer>> {
+  const body = await readBucketBody(parts, exchange);
+  if (!body.ok) return body;
+  const text = body.value.name ?? body.value.id;
+  if (text === undefined) return refuse(rejection('InvalidRequest', 'The field "name" is missing'));
+  const name = parseBucketName(text);
+  if (!name.ok) return name;
+  const created = await parts.service.buckets.create(call, name.value, {
+    policy: body.value.public === true ? 'public' : 'private',
+    write_policy: 'owner',
+    allowed_mime_types: null,
+    max_file_size: null,
+    ...settingsOf(body.value),
+  });
+  if (!created.ok) return created;
+  const { bucket, position } = created.value;
+  return ok(jsonAnswer(bucketJson(bucket), { headers: positionHeader(position) }));
+}
+
+async function get({ service }: HttpParts, { call, rest }: Request): Promise<Result<Answer>> {
+  const name = bucketNameOf(rest);
+  if (!name.ok) return name;
+  const row = await service.buckets.get(call, name.value);
+  return row.ok ? ok(jsonAnswer(bucketJson(row.value))) : row;
+}
+
+async function update(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { exchange, call, rest } = request;
+  const name = bucketNameOf(rest);
+  if (!name.ok) return name;
+  const body = await readBucketBody(parts, exchange);
+  if (!body.ok) return body;
+  for (const field of ['id', 'name'] as const) {
+    if ((body.value[field] ?? name.value) !== name.value) {
+      return refuse(rejection('InvalidRequest', `The field "${field}": a bucket keeps its name`));
+    }
+  }
+  const changes = await changesOf(parts, call, { name: name.value, body: body.value });
+  if (!changes.ok) return changes;
+  const updated = await parts.service.buckets.update(call, name.value, changes.value);
+  if (!updated.ok) return updated;
+  const { bucket, position } = updated.value;
+  const answer = { ...bucketJson(bucket), message: 'Successfully updated' };
+  return ok(jsonAnswer(answer, { headers: positionHeader(position) }));
+}
+
+async function empty(parts: HttpParts, { exchange, call, rest }: Request): Promise<Result<Answer>> {
+  const name = bucketNameOf(rest.slice(0, -'/empty'.length));
+  if (!name.ok) return name;
+  const body = await readNothing(parts, exchange);
+  if (!body.ok) return body;
+  const emptied = await parts.service.buckets.empty(call, name.value);
+  if (!emptied.ok) return emptied;
+  const { deleted, position } = emptied.value;
+  const answer = { message: 'Successfully emptied', deleted };
+  return ok(jsonAnswer(answer, { headers: positionHeader(position) }));
+}
+
+async function remove(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { exchange, call, rest, query } = request;
+  const name = bucketNameOf(rest);
+  if (!name.ok) return name;
+  const options = parseQuery(forceQuery, query);
+  if (!options.ok) return options;
+  const body = await readNothing(parts, exchange);
+  if (!body.ok) return body;
+  const removed = await parts.service.buckets.remove(call, name.value, options.value);
+  if (!removed.ok) return removed;
+  const answer = { message: 'Successfully deleted' };
+  return ok(jsonAnswer(answer, { headers: positionHeader(removed.value.position) }));
+}
+
+async function readBucketBody(
+  { settings }: HttpParts,
+  { body }: Request['exchange'],
+): Promise<Result<BucketBody>> {
+  const json = await readJson(body, settings.jsonBodyBytes);
+  if (!json.ok) return json;
+  if (json.value === undefined) {
+    return refuse(
+      rejection('InvalidRequest', 'The body is empty', { hint: 'Send a JSON object.' }),
+    );
+  }
+  return parseBody(bucketBody, json.value);
+}
+
+/** A body that isn't needed may be missing, empty or `{}`. */
+export async function readNothing(
+  { settings }: HttpParts,
+  { body }: Request['exchange'],
+): Promise<Result<unknown>> {
+  const json = await readJson(body, settings.jsonBodyBytes);
+  return json.ok ? parseBody(emptyBody, json.value ?? {}) : json;
+}
+
+type Settings = Partial<BucketSettings>;
+
+function settingsOf(body: BucketBody): Settings {
+  const { policy, write_policy, allowed_mime_types } = body;
+  const max_file_size =
+    body.max_file_size === undefined ? body.file_size_limit : body.max_file_size;
+  return {
+    ...(policy === undefined ? {} : { policy }),
+    ...(write_policy === undefined ? {} : { write_policy }),
+    ...(allowed_mime_types === undefined ? {} : { allowed_mime_types }),
+    ...(max_file_size === undefined ? {} : { max_file_size }),
+  };
+}
+
+async function changesOf(
+  { service }: HttpParts,
+  call: Request['call'],
+  { name, body }: { readonly name: BucketName; readonly body: BucketBody },
+): Promise<Result<Settings>> {
+  const settings = settingsOf(body);
+  if (settings.policy !== undefined || body.public === undefined) return ok(settings);
+  if (body.public) return ok({ ...settings, policy: 'public' });
+  // `public: false` is said of an authenticated bucket too, and must not make it private.
+  const bucket = await service.buckets.get(call, name);
+  if (!bucket.ok) return bucket;
+  return ok(bucket.value.policy === 'public' ? { ...settings, policy: 'private' } : settings);
+}

@@ -1,0 +1,58 @@
+/** Rows as the API shows them. Times are RFC 3339 in UTC with milliseconds. */
+import type { BucketRow } from '../domain/bucket.ts';
+import type { BucketName } from '../domain/names.ts';
+import type { ObjectRow } from '../domain/object.ts';
+
+export function bucketJson(row: BucketRow) {
+  return {
+    id: row.name,
+    name: row.name,
+    policy: row.policy,
+    write_policy: row.write_policy,
+    owner_id: row.owner_id,
+    allowed_mime_types: row.allowed_mime_types,
+    max_file_size: row.max_file_size,
+    created_at: time(row.created_at),
+    updated_at: time(row.updated_at),
+    // What Supabase's clients look for.
+    public: row.policy === 'public',
+    owner: row.owner_id ?? '',
+    file_size_limit: row.max_file_size,
+    type: 'STANDARD',
+  };
+}
+
+export function objectJson(bucket: BucketName, row: ObjectRow) {
+  return {
+    id: row.id,
+    bucket,
+    path: row.path,
+    size: row.size,
+    content_type: row.content_type,
+    owner_id: row.owner_id,
+    etag: row.etag,
+    version: row.version,
+    cache_control: row.cache_control,
+    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as unknown),
+    created_at: time(row.created_at),
+    updated_at: time(row.updated_at),
+  };
+}
+
+export function objectInfoJson(bucket: BucketName, row: ObjectRow) {
+  const { updated_at, ...object } = objectJson(bucket, row);
+  return { ...object, last_modified: updated_at, name: row.path, bucket_id: bucket };
+}
+
+/** RFC 9110 §8.8.3: an opaque tag stands in quotes. */
+export function etagHeader(row: ObjectRow): string {
+  return `"${row.etag}"`;
+}
+
+export function positionHeader(position: number): Readonly<Record<string, string>> {
+  return { 'x-aerostore-position': String(position) };
+}
+
+function time(unixMs: number): string {
+  return new Date(unixMs).toISOString();
+}
