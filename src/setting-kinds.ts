@@ -99,7 +99,8 @@ export function diskMark(): Kind<DiskMark> {
   return kind('use a share of the disk such as 5%, or a size such as 2GiB', (value) => {
     const share = /^(\d{1,2}(?:\.\d{1,6})?)%$/.exec(value);
     if (share) return { kind: 'share', share: Number(share[1]) / 100 };
-    const sizeBytes = parseSize(value);
+    // A bare number would be taken for bytes where a share was meant.
+    const sizeBytes = /[a-z]/i.test(value) ? parseSize(value) : undefined;
     return sizeBytes === undefined ? undefined : { kind: 'bytes', bytes: sizeBytes };
   });
 }

@@ -32,10 +32,10 @@ export function configRefused(problems: readonly string[]): CommandRefused {
 /** What to print on standard error, ended by a line break, and the exit code. */
 export function explain(error: unknown): { readonly text: string; readonly exitCode: ExitCode } {
   if (error instanceof CommandRefused) {
-    return { text: `${error.message}\n`, exitCode: error.exitCode };
+    return { text: `error: ${error.message}\n`, exitCode: error.exitCode };
   }
-  if (isKnown(error)) return { text: `${error.message}${advice(error)}\n`, exitCode: 1 };
-  return { text: `Unexpected fault: ${inspect(error)}\n`, exitCode: 1 };
+  if (isKnown(error)) return { text: `error: ${error.message}${advice(error)}\n`, exitCode: 1 };
+  return { text: `error: unexpected fault: ${inspect(error)}\n`, exitCode: 1 };
 }
 
 function isKnown(error: unknown): error is Error {

@@ -115,10 +115,10 @@ function printJson(surroundings: Surroundings, found: Found): void {
     writeJson(surroundings, { ...placeDocument(place), unreadable: reason, bytes });
     return;
   }
+  // An event has a position or a time of its own, so its fields stay apart from the record's.
   const { event, actor, idempotency } = found.record;
-  const { type, ...facts } = event;
   const who = idempotency ? { actor, idempotency } : { actor };
-  writeJson(surroundings, { ...placeDocument(found.record), type, ...who, ...facts });
+  writeJson(surroundings, { ...placeDocument(found.record), type: event.type, ...who, event });
 }
 
 function placeDocument({ position, epoch, timeMs }: RecordPlace) {
