@@ -27,6 +27,8 @@ export interface Frame {
   readonly epoch: number;
   /** The commit time, Unix ms, never before the frame ahead of it. */
   readonly timeMs: number;
+  /** The chain value of its last record, SHA-256, 32 bytes: what a witness of `last` remembers. */
+  readonly chain: Uint8Array;
   /** The records as they were appended, `last - first + 1` of them. */
   readonly records: readonly Uint8Array[];
 }

@@ -131,7 +131,7 @@ export function tailOf(
 }
 
 function storedFrame(frame: ScannedFrame, segment: string, epoch: number): StoredFrame {
-  const { header, last, region, offset } = frame;
+  const { header, last, region, chain, offset } = frame;
   const { first, timeMs } = header;
-  return { ...frameOf({ first, last, epoch, timeMs, region }), segment, offset };
+  return { ...frameOf({ first, last, epoch, timeMs, chain, region }), segment, offset };
 }

@@ -163,11 +163,11 @@ class Cursor {
 
   async frame(header: FrameHeader): Promise<Frame> {
     const bytes = await this.#bytes(this.#offset + FRAME_HEADER_BYTES, header.bodyBytes);
-    const { region } = this.#require(decodeFrameBody(bytes, header, this.#key));
+    const { region, chain } = this.#require(decodeFrameBody(bytes, header, this.#key));
     this.pass(header);
     const { first, timeMs } = header;
     const { epoch } = this.#segment.header;
-    return frameOf({ first, last: this.lastOf(header), epoch, timeMs, region });
+    return frameOf({ first, last: this.lastOf(header), epoch, timeMs, chain, region });
   }
 
   pass(header: FrameHeader): void {

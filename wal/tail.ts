@@ -141,7 +141,7 @@ class RingEntry {
   }
 }
 
-export function frameOf(source: Omit<DurableFrame, 'chain'>): Frame {
-  const { first, last, epoch, timeMs, region } = source;
-  return { first, last, epoch, timeMs, records: recordsOf(region) };
+export function frameOf(source: DurableFrame): Frame {
+  const { first, last, epoch, timeMs, chain, region } = source;
+  return { first, last, epoch, timeMs, chain, records: recordsOf(region) };
 }
