@@ -1,7 +1,7 @@
 /** Reads of buckets: their rows, what their keyspaces hold, and which old keyspaces await draining. */
 import { type BucketRow, noTotals, type Totals } from '../domain/bucket.ts';
 import type { BucketName, KeyspaceId } from '../domain/names.ts';
-import { bucketKey, kindRange, totalsKey } from './keys.ts';
+import { bucketKey, keyspaceOf, kindRange, totalsKey } from './keys.ts';
 import type { ViewsStore } from './store.ts';
 import type { Drain } from './views.ts';
 
@@ -18,6 +18,24 @@ export async function readBuckets(store: ViewsStore): Promise<BucketRow[]> {
 
 export function readTotals(store: ViewsStore, keyspace: KeyspaceId): Totals {
   return (store.get(totalsKey(keyspace)) as Totals | undefined) ?? noTotals;
+}
+
+/** Of each keyspace that holds something. */
+export async function readEveryTotals(store: ViewsStore): Promise<[KeyspaceId, Totals][]> {
+  const totals: [KeyspaceId, Totals][] = [];
+  for await (const { key, value } of store.entries(kindRange('t'))) {
+    totals.push([keyspaceOf(key), value as Totals]);
+  }
+  return totals;
+}
+
+/** Those of every keyspace that holds something. To be believed as far as the views are. */
+export async function readEveryTotals(store: ViewsStore): Promise<[KeyspaceId, Totals][]> {
+  const all: [KeyspaceId, Totals][] = [];
+  for await (const { key, value } of store.entries(kindRange('t'))) {
+    all.push([keyspaceOf(key), value as Totals]);
+  }
+  return all;
 }
 
 /** The oldest keyspace first. */

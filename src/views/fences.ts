@@ -8,10 +8,12 @@ import type { Observe } from '../domain/effects.ts';
 import type { KeyspaceId, Position } from '../domain/names.ts';
 import type { ViewsStore } from './store.ts';
 
-/** What a fence file holds; whoever writes it adds the chain where it is known. */
+/** What a fence file holds. */
 export interface FenceInfo {
   /** Every row up to here is durable in the views. */
   readonly position: Position;
+  /** The log's chain value there, hex. */
+  readonly chain: string;
   readonly viewsId: string;
   readonly projection: number;
   /** Those of `position`. */

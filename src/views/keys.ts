@@ -51,7 +51,7 @@ export function after(prefix: Buffer): Buffer {
 /** Every row but those about the views themselves. */
 export const everyRow: KeyRange = { gte: Buffer.from([1]), lt: AFTER };
 
-export function kindRange(kind: 'b' | 'c' | 'd' | 'i' | 'o' | 'u' | 'v'): KeyRange {
+export function kindRange(kind: 'b' | 'c' | 'd' | 'i' | 'o' | 't' | 'u' | 'v'): KeyRange {
   return within(Buffer.from(kind));
 }
 

@@ -39,7 +39,6 @@ export class Publisher {
   /** A sync failed: no later one can be believed, so the position stays for good. */
   #stuck = false;
   #retrying: Promise<void> | undefined;
-  #pending = 0;
   #closed = false;
 
   constructor(options: PublisherOptions) {
@@ -53,13 +52,10 @@ export class Publisher {
 
   /** Resolves after one try, successful or not; before that only while too many are left. */
   async publish(last: Position, blobIds: readonly BlobId[]): Promise<void> {
-    while (this.#pending >= PENDING_LIMIT && this.#retrying) await this.#retrying;
+    while (this.#left() >= PENDING_LIMIT && this.#retrying) await this.#retrying;
     const publication: Publication = { last, blobIds, state: 'trying' };
     this.#publications.push(publication);
-    if (!(await this.#try(publication))) {
-      this.#pending += blobIds.length;
-      this.#retrying ??= this.#retry();
-    }
+    if (!(await this.#try(publication))) this.#retrying ??= this.#retry();
     this.#finalize();
   }
 
@@ -95,27 +91,31 @@ export class Publisher {
       if (this.#closed) return;
       for (const publication of this.#publications.filter(({ state }) => state === 'failed')) {
         if (!(await this.#try(publication))) break;
-        this.#pending -= publication.blobIds.length;
         this.#finalize();
       }
-      if (this.#pending === 0) break;
+      if (this.#left() === 0) break;
     }
     this.#retrying = undefined;
   }
 
+  /** Blobs whose last try failed. */
+  #left(): number {
+    const failed = this.#publications.filter(({ state }) => state === 'failed');
+    return failed.reduce((sum, { blobIds }) => sum + blobIds.length, 0);
+  }
+
   #finalize(): void {
-    if (this.#isFinalizing || this.#stuck) return;
+    if (this.#isFinalizing) return;
     this.#isFinalizing = true;
     this.#finalizing = this.#finalizeAll();
   }
 
   /** Takes what is published from the front, makes it durable, and again until nothing is. */
   async #finalizeAll(): Promise<void> {
-    for (let ready = this.#ready(); ready.length > 0 && !this.#stuck; ready = this.#ready()) {
-      if (ready.some(({ blobIds }) => blobIds.length > 0)) await this.#sync();
-      if (this.#stuck) break;
+    for (let ready = this.#ready(); ready.length > 0; ready = this.#ready()) {
+      if (!this.#stuck && ready.some(({ blobIds }) => blobIds.length > 0)) await this.#sync();
       this.#publications.splice(0, ready.length);
-      this.#finalized = ready.at(-1)?.last ?? this.#finalized;
+      if (!this.#stuck) this.#finalized = ready.at(-1)?.last ?? this.#finalized;
     }
     this.#isFinalizing = false;
   }
