@@ -29,15 +29,6 @@ export async function readEveryTotals(store: ViewsStore): Promise<[KeyspaceId, T
   return totals;
 }
 
-/** Those of every keyspace that holds something. To be believed as far as the views are. */
-export async function readEveryTotals(store: ViewsStore): Promise<[KeyspaceId, Totals][]> {
-  const all: [KeyspaceId, Totals][] = [];
-  for await (const { key, value } of store.entries(kindRange('t'))) {
-    all.push([keyspaceOf(key), value as Totals]);
-  }
-  return all;
-}
-
 /** The oldest keyspace first. */
 export async function readDrains(store: ViewsStore): Promise<Drain[]> {
   const drains: Drain[] = [];
