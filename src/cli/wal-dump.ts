@@ -3,6 +3,7 @@
  * A record that this program can't decode is shown in hex, passes every filter but the range, and
  * makes the exit code 1; so does damage, which ends the dump. Reads only wal/.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { nodeFiles } from '#files';
 import { inspectLog, LogCorrupt, readLog, type StoredFrame } from '#wal';
@@ -75,6 +76,8 @@ async function* wanted(directory: string, options: DumpOptions): AsyncGenerator<
       if (isBefore(place, options.from)) continue;
       if (found.kind === 'unreadable' || isAbout(found.record, options)) yield found;
     }
+    // Frames come out of memory a segment at a time: let the process hear that its reader left.
+    await setImmediate();
   }
 }
 
