@@ -2,6 +2,7 @@ import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  maxObjectPathBytes,
   parseBucketName,
   parseObjectPath,
   reservedBucketNames,
@@ -140,7 +141,7 @@ describe('object paths', () => {
       const isPath =
         text !== '' &&
         Buffer.from(text).toString() === text &&
-        Buffer.byteLength(text) <= 1024 &&
+        Buffer.byteLength(text) <= maxObjectPathBytes &&
         !/\p{Cc}/u.test(text) &&
         !/^\/|(?:^|\/)\.\.?(?:\/|$)/.test(text);
       expect(code(parseObjectPath(text))).toBe(isPath ? text : 'InvalidKey');

@@ -10,7 +10,7 @@ import type { RejectionCode } from '../../src/domain/rejection.ts';
 import { bucketOf, callers } from './samples.ts';
 
 const columns = ['anonymous', 'user', 'object owner', 'bucket owner', 'service'] as const;
-export type Column = (typeof columns)[number];
+type Column = (typeof columns)[number];
 
 const variants = [
   { policy: 'private', write_policy: 'owner' },
