@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { hasCode } from '#files';
 import { LogBehindWitness, LogCorrupt, LogTruncated } from '#wal';
 import { ControlDamaged, HomeRefused, KeyRefused } from '../home/errors.ts';
+import { RecordUnreadable } from '../journal/index.ts';
 import type { ExitCode } from './surroundings.ts';
 
 /** Ends a command with a message. */
@@ -39,21 +40,32 @@ export function explain(error: unknown): { readonly text: string; readonly exitC
 }
 
 function isKnown(error: unknown): error is Error {
-  const known = [
-    HomeRefused,
-    ControlDamaged,
-    KeyRefused,
-    LogCorrupt,
-    LogBehindWitness,
-    LogTruncated,
-  ];
-  // A listening socket that could not be had is the environment's, not the program's.
-  const listening = hasCode(error, 'EADDRINUSE', 'EADDRNOTAVAIL') || isDeniedPort(error);
-  return known.some((type) => error instanceof type) || listening;
+  // compose.ts says so by name: loading it to compare its class would load the whole store.
+  const refusedToStart = error instanceof Error && error.name === 'StartRefused';
+  return (
+    refusedToStart ||
+    isDenied(error) ||
+    isBusy(error) ||
+    known.some((type) => error instanceof type)
+  );
 }
 
-function isDeniedPort(error: unknown): boolean {
-  return hasCode(error, 'EACCES') && (error as NodeJS.ErrnoException).syscall === 'listen';
+const known = [
+  HomeRefused,
+  ControlDamaged,
+  KeyRefused,
+  LogCorrupt,
+  LogBehindWitness,
+  LogTruncated,
+  RecordUnreadable,
+];
+
+function isDenied(error: unknown): boolean {
+  return hasCode(error, 'EACCES', 'EPERM', 'EROFS');
+}
+
+function isBusy(error: unknown): boolean {
+  return hasCode(error, 'EADDRINUSE', 'EADDRNOTAVAIL');
 }
 
 function advice(error: Error): string {
@@ -63,8 +75,12 @@ function advice(error: Error): string {
   if (error instanceof LogBehindWitness) {
     return '. Nothing was changed. A part of the log is missing: restore the files of wal/ that were there.';
   }
-  if (hasCode(error, 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES')) {
+  if (error instanceof RecordUnreadable) {
+    return '. A newer aerostore may have written it: use that one. "aerostore wal dump" shows the record.';
+  }
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (isBusy(error) || (isDenied(error) && syscall === 'listen')) {
     return '. Choose another AEROSTORE_HOST or AEROSTORE_PORT.';
   }
-  return '';
+  return isDenied(error) ? '. Run this as the owner of the data directory.' : '';
 }

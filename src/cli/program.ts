@@ -8,11 +8,11 @@ import { explain } from './failures.ts';
 import { addServe } from './serve.ts';
 import type { ExitCode, Surroundings } from './surroundings.ts';
 import { addToken } from './token.ts';
-import { addViewsDigest } from './views-digest.ts';
-import { addViewsRebuild } from './views-rebuild.ts';
-import { addWalDump } from './wal-dump.ts';
-import { addWalInfo } from './wal-info.ts';
-import { addWalVerify } from './wal-verify.ts';
+import { addViewsDigest } from './views/digest.ts';
+import { addViewsRebuild } from './views/rebuild.ts';
+import { addWalDump } from './wal/dump.ts';
+import { addWalInfo } from './wal/info.ts';
+import { addWalVerify } from './wal/verify.ts';
 
 /** `argv`: what follows the program's name. Never rejects. */
 export async function runCli(

@@ -4,12 +4,12 @@
  * none was never started. Only the token goes to standard output.
  */
 import { type Command, Option } from 'commander';
-import { SignJWT } from 'jose';
 import { nodeFiles } from '#files';
 import type { Config } from '../config.ts';
 import { utf8Bytes } from '../domain/names.ts';
 import { readLoginSecret } from '../home/keyring.ts';
 import { layoutOf } from '../home/layout.ts';
+import { signLoginToken } from '../login-token.ts';
 import { parseDuration } from '../setting-kinds.ts';
 import { type CommonOptions, configOf, define, type Run } from './command.ts';
 import { misuse } from './failures.ts';
@@ -56,20 +56,18 @@ async function token(surroundings: Surroundings, options: TokenOptions): Promise
   }
   const config = configOf(surroundings, options);
   const key = await signingKey(config);
-  const issuedAt = Math.floor(Date.now() / 1000);
-  const expiresAt = issuedAt + Math.ceil(options.expires / 1000);
-  const jwt = new SignJWT({ role })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(expiresAt);
-  if (options.sub !== undefined) jwt.setSubject(options.sub);
-  if (config.jwtIssuer !== undefined) jwt.setIssuer(config.jwtIssuer);
-  if (config.jwtAudience !== undefined) jwt.setAudience(config.jwtAudience);
-  const signed = await jwt.sign(key);
+  const signed = await signLoginToken(key, {
+    role,
+    sub: options.sub,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    nowMs: Date.now(),
+    validMs: options.expires,
+  });
   if (options.json) {
-    writeJson(surroundings, { token: signed, expires_at: timeText(expiresAt * 1000) });
+    writeJson(surroundings, { token: signed.token, expires_at: timeText(signed.expiresMs) });
   } else {
-    surroundings.write(`${signed}\n`);
+    surroundings.write(`${signed.token}\n`);
   }
   return 0;
 }

@@ -29,7 +29,9 @@ export interface Witness {
 export type CleanMarker = Witness;
 
 /** Written after a flush: the views have durably everything up to `position`. */
-export interface Fence extends Witness {
+export interface Fence extends Omit<Witness, 'chain'> {
+  /** Left out where the position is inside a frame. */
+  readonly chain?: string;
   readonly totals: readonly FenceTotals[];
 }
 
@@ -60,7 +62,12 @@ export async function readCleanMarker(
   files: Files,
   layout: Layout,
 ): Promise<CleanMarker | undefined> {
-  return witnessIn(await readControl(files, layout.cleanMarkerFile), layout.cleanMarkerFile);
+  const path = layout.cleanMarkerFile;
+  const witness = witnessIn(await readControl(files, path), path);
+  if (!witness) return undefined;
+  const { chain } = witness;
+  if (chain === undefined) throw damaged(path, 'it has no chain value');
+  return { ...witness, chain };
 }
 
 export function writeCleanMarker(files: Files, layout: Layout, marker: CleanMarker): Promise<void> {
@@ -83,9 +90,10 @@ export async function readFence(files: Files, layout: Layout): Promise<Fence | u
   const document = await readControl(files, path);
   const witness = witnessIn(document, path);
   if (!witness) return undefined;
+  const { chain, ...place } = witness;
   const { totals } = document as { totals?: unknown };
   if (!Array.isArray(totals) || !totals.every(isTotals)) throw damaged(path, 'it has no totals');
-  return { ...witness, totals };
+  return { ...place, ...(chain === undefined ? {} : { chain }), totals };
 }
 
 export function writeFence(files: Files, layout: Layout, fence: Fence): Promise<void> {
@@ -99,14 +107,17 @@ function sealed(json: string, path: string): Buffer {
   return Buffer.from(`${json}\naerostore control 1 ${name} ${length} ${crc}\n`);
 }
 
-function witnessIn(document: unknown, path: string): Witness | undefined {
+function witnessIn(
+  document: unknown,
+  path: string,
+): (Omit<Witness, 'chain'> & { readonly chain: string | undefined }) | undefined {
   if (document === undefined) return undefined;
   const { position, chain, viewsId, projection, timeMs } = (document ?? {}) as Partial<
     Record<keyof Witness, unknown>
   >;
   if (
     !isWhole(position) ||
-    !(typeof chain === 'string' && /^[0-9a-f]{64}$/.test(chain)) ||
+    !(chain === undefined || isChain(chain)) ||
     typeof viewsId !== 'string' ||
     !isWhole(projection) ||
     !isWhole(timeMs)
@@ -118,6 +129,10 @@ function witnessIn(document: unknown, path: string): Witness | undefined {
 
 function isTotals(row: unknown): row is FenceTotals {
   return Array.isArray(row) && row.length === 4 && row.every(isWhole);
+}
+
+function isChain(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 
 function isWhole(value: unknown): value is number {

@@ -17,6 +17,8 @@ export interface Committed {
 
 /** The records of one atomic frame, in position order. */
 export interface CommittedFrame extends Committed {
+  /** The chain value at `last`, hex: what a witness of it remembers. */
+  readonly chain: string;
   readonly records: readonly CommittedRecord[];
 }
 

@@ -180,10 +180,11 @@ async function* framesOf(frames: AsyncIterable<Frame>, after: Position) {
  */
 function committedFrame(frame: Frame, after: Position): CommittedFrame | undefined {
   const { last, timeMs, epoch } = frame;
+  const chain = Buffer.from(frame.chain).toString('hex');
   const records = frame.records.flatMap((bytes, index) => {
     const position = (frame.first + index) as Position;
     return position > after ? [decode(bytes, { position, timeMs, epoch })] : [];
   });
   const first = records[0]?.position;
-  return first === undefined ? undefined : { first, last, timeMs, epoch, records };
+  return first === undefined ? undefined : { first, last, timeMs, epoch, chain, records };
 }

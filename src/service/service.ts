@@ -137,20 +137,22 @@ export interface Health {
   readonly reasons: readonly string[];
 }
 
-/** What start-up found and did. Counts, and milliseconds for what took time. */
+/** What start-up found and did: counts, bytes, and milliseconds for what took time. */
 export interface RecoveryReport {
-  readonly tookMs: number;
-  readonly logSegments: number;
-  readonly tornBytes: number;
-  readonly setAside: readonly string[];
+  readonly took_ms: number;
+  readonly log_segments: number;
+  /** Bytes of a torn last frame that were cut off; the original is kept as `.broken`. */
+  readonly torn_bytes: number;
+  readonly set_aside: readonly string[];
   /** How the views were found: trusted after a clean stop, replayed from a fence, or built anew. */
   readonly views: 'clean' | 'fence' | 'rebuilt';
-  readonly replayedRecords: number;
-  readonly replayedFrom: Position;
-  readonly publishedBlobs: number;
-  readonly removedStaging: number;
-  readonly missingBlobs: number;
-  readonly drainsResumed: number;
+  readonly replayed_from: Position;
+  readonly replayed_records: number;
+  readonly published_blobs: number;
+  readonly removed_staging: number;
+  readonly drains_resumed: number;
+  /** Current rows without their bytes; null until the check, which runs beside requests, has ended. */
+  readonly missing_blobs: number | null;
 }
 
 export interface StoreStatus {

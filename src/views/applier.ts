@@ -80,6 +80,8 @@ class ViewsApplier implements Applier {
   readonly #fences: Fences;
   readonly #waiters = new Waiters();
   readonly #options: ApplierOptions;
+  /** The end of the last frame that was applied whole. */
+  #frameEnd: { readonly position: Position; readonly chain: string } | undefined;
   #publisher: Publisher;
   #busy: Promise<void> = Promise.resolve();
   #reportFailure: (cause: unknown) => void = () => {};
@@ -174,6 +176,9 @@ class ViewsApplier implements Applier {
       await this.#fences.makeNow();
       run = [];
     }
+    // Before the batch that ends there: a fence that it makes due is made of this frame's end.
+    const last = frames.at(-1);
+    if (last) this.#frameEnd = { position: last.last, chain: last.chain };
     await this.#apply(run);
     return count;
   }
@@ -202,7 +207,9 @@ class ViewsApplier implements Applier {
 
   #fenceInfo(): FenceInfo {
     const { viewsId, projection, applied: position } = this.#store;
-    return { position, viewsId, projection, totals: [...this.#totals] };
+    const end = this.#frameEnd;
+    const chain = end?.position === position ? { chain: end.chain } : {};
+    return { position, ...chain, viewsId, projection, totals: [...this.#totals] };
   }
 
   #newPublisher(): Publisher {

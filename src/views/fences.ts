@@ -12,8 +12,8 @@ import type { ViewsStore } from './store.ts';
 export interface FenceInfo {
   /** Every row up to here is durable in the views. */
   readonly position: Position;
-  /** The log's chain value there, hex. */
-  readonly chain: string;
+  /** The log's chain value there, hex; left out in the middle of a frame, where none is known. */
+  readonly chain?: string;
   readonly viewsId: string;
   readonly projection: number;
   /** Those of `position`. */

@@ -390,6 +390,7 @@ export async function* framesOf(
     const [first, last] = [part[0], part.at(-1)];
     if (!first || !last) return;
     const { timeMs, epoch } = last;
-    yield { first: first.position, last: last.position, timeMs, epoch, records: part };
+    const chain = last.position.toString(16).padStart(64, '0');
+    yield { first: first.position, last: last.position, timeMs, epoch, chain, records: part };
   }
 }

@@ -1,9 +1,9 @@
 /** `views rebuild`: makes the views anew from the log. The server must not run meanwhile. */
 import type { Command } from 'commander';
-import { type CommonOptions, configOf, define, type Run, refuseServer } from './command.ts';
-import { requireLog } from './log-directory.ts';
-import { writeFacts, writeJson } from './output.ts';
-import type { ExitCode, RebuildProgress, Surroundings } from './surroundings.ts';
+import { type CommonOptions, configOf, define, type Run, refuseServer } from '../command.ts';
+import { requireLog } from '../log-directory.ts';
+import { writeFacts, writeJson } from '../output.ts';
+import type { ExitCode, RebuildProgress, Surroundings } from '../surroundings.ts';
 
 export function addViewsRebuild(parent: Command, run: Run): void {
   define<CommonOptions>(parent, run, {

@@ -1,10 +1,10 @@
 /** `views digest`: one hash over all rows: the same log gives the same digest, wherever it is read. */
 import type { Command } from 'commander';
-import { type CommonOptions, configOf, define, type Run, serverOf } from './command.ts';
-import { requireLog } from './log-directory.ts';
-import { writeJson } from './output.ts';
-import { remoteDigest } from './remote.ts';
-import type { ExitCode, Surroundings } from './surroundings.ts';
+import { type CommonOptions, configOf, define, type Run, serverOf } from '../command.ts';
+import { requireLog } from '../log-directory.ts';
+import { writeJson } from '../output.ts';
+import type { ExitCode, Surroundings } from '../surroundings.ts';
+import { remoteDigest } from './remote-digest.ts';
 
 export function addViewsDigest(parent: Command, run: Run): void {
   define<CommonOptions>(parent, run, {

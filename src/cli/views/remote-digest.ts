@@ -1,6 +1,6 @@
 /** Asks a running server, as the service. */
-import { CommandRefused } from './failures.ts';
-import type { ViewsDigest } from './surroundings.ts';
+import { CommandRefused } from '../failures.ts';
+import type { ViewsDigest } from '../surroundings.ts';
 
 interface Server {
   readonly url: string;

@@ -5,14 +5,14 @@
 import type { Command } from 'commander';
 import { nodeFiles } from '#files';
 import { type Damage, type Verification, verifyLog, type Witness } from '#wal';
-import { readCleanMarker, readFence } from '../home/control.ts';
-import { ControlDamaged } from '../home/errors.ts';
-import type { Layout } from '../home/layout.ts';
-import { type CommonOptions, define, type Run, refuseServer } from './command.ts';
-import { logLayout } from './log-directory.ts';
-import { writeFacts, writeJson, writeTable } from './output.ts';
-import type { ExitCode, Surroundings } from './surroundings.ts';
-import { tailDocument, tailText } from './wal-info.ts';
+import { readCleanMarker, readFence } from '../../home/control.ts';
+import { ControlDamaged } from '../../home/errors.ts';
+import type { Layout } from '../../home/layout.ts';
+import { type CommonOptions, define, type Run, refuseServer } from '../command.ts';
+import { logLayout } from '../log-directory.ts';
+import { writeFacts, writeJson, writeTable } from '../output.ts';
+import type { ExitCode, Surroundings } from '../surroundings.ts';
+import { tailDocument, tailText } from './info.ts';
 
 export function addWalVerify(parent: Command, run: Run): void {
   define<CommonOptions>(parent, run, {
@@ -50,7 +50,8 @@ async function readWitnesses(
       const found = await read();
       if (!found) continue;
       const { position, chain } = found;
-      witnesses.push({ name, position, chain: Buffer.from(chain, 'hex') });
+      const bytes = chain === undefined ? {} : { chain: Buffer.from(chain, 'hex') };
+      witnesses.push({ name, position, ...bytes });
     } catch (cause) {
       if (!(cause instanceof ControlDamaged)) throw cause;
       problems.push({ file, offset: 0, position: null, reason: cause.message });

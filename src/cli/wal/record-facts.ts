@@ -1,6 +1,6 @@
 /** What a record is about, for the columns and the filters of `wal dump`: a row for each type. */
-import type { BucketFacts } from '../domain/bucket.ts';
-import type { EventType, Place, StoreEvent } from '../domain/events.ts';
+import type { BucketFacts } from '../../domain/bucket.ts';
+import type { EventType, Place, StoreEvent } from '../../domain/events.ts';
 
 export interface RecordFacts {
   readonly bucket?: string;

@@ -7,13 +7,14 @@ import { setImmediate } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { nodeFiles } from '#files';
 import { inspectLog, LogCorrupt, readLog, type StoredFrame } from '#wal';
-import type { CommittedRecord } from '../domain/events.ts';
-import type { Position } from '../domain/names.ts';
-import { decode, type RecordPlace, RecordUnreadable } from '../journal/codec.ts';
-import { type CommonOptions, define, type Run, refuseServer } from './command.ts';
-import { misuse } from './failures.ts';
-import { logLayout } from './log-directory.ts';
-import { type Cell, cellText, timeText, writeJson } from './output.ts';
+import type { CommittedRecord } from '../../domain/events.ts';
+import type { Position } from '../../domain/names.ts';
+import { decode, type RecordPlace, RecordUnreadable } from '../../journal/codec.ts';
+import { type CommonOptions, define, type Run, refuseServer } from '../command.ts';
+import { misuse } from '../failures.ts';
+import { logLayout } from '../log-directory.ts';
+import { type Cell, cellText, timeText, writeJson } from '../output.ts';
+import type { ExitCode, Surroundings } from '../surroundings.ts';
 import { recordFacts } from './record-facts.ts';
 import {
   type Bound,
@@ -23,7 +24,6 @@ import {
   isBehind,
   isWanted,
 } from './record-filter.ts';
-import type { ExitCode, Surroundings } from './surroundings.ts';
 
 interface DumpOptions extends CommonOptions, FilterOptions {
   readonly limit?: number;

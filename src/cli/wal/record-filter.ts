@@ -1,7 +1,7 @@
 /** The filters of `wal dump`: a range of the log, and what a record is about. All of them must hold. */
 import { Option } from 'commander';
-import type { CommittedRecord } from '../domain/events.ts';
-import { misuse } from './failures.ts';
+import type { CommittedRecord } from '../../domain/events.ts';
+import { misuse } from '../failures.ts';
 import { eventTypes, type RecordFacts } from './record-facts.ts';
 
 /** An end of a range, inclusive. */

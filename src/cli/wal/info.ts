@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { nodeFiles } from '#files';
 import { inspectLog, type LogFacts, type LogTail } from '#wal';
-import { type CommonOptions, define, type Run, refuseServer } from './command.ts';
-import { logLayout } from './log-directory.ts';
-import { timeText, writeFacts, writeJson, writeTable } from './output.ts';
-import type { ExitCode, Surroundings } from './surroundings.ts';
+import { type CommonOptions, define, type Run, refuseServer } from '../command.ts';
+import { logLayout } from '../log-directory.ts';
+import { timeText, writeFacts, writeJson, writeTable } from '../output.ts';
+import type { ExitCode, Surroundings } from '../surroundings.ts';
 
 export function addWalInfo(parent: Command, run: Run): void {
   define<CommonOptions>(parent, run, {

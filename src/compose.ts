@@ -1,0 +1,275 @@
+/**
+ * Puts the parts together: a configuration into a data directory that is held, a store over it, and
+ * the server before it. Everything that is opened here is closed here, in the opposite order.
+ */
+import type { AddressInfo } from 'node:net';
+import { createRemoteJWKSet, type JSONWebKeySet } from 'jose';
+import { nodeFiles } from '#files';
+import type { Config } from './config.ts';
+import { greetingLines, type SignIn, signInHint } from './greeting.ts';
+import { readCleanMarker } from './home/control.ts';
+import { type Home, openHome } from './home/home.ts';
+import { readOrCreateLoginSecret } from './home/keyring.ts';
+import { createHttp } from './http/app.ts';
+import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
+import { createServer, type HttpServer } from './http/server.ts';
+import { openStore, type Store, type StoreOptions } from './store.ts';
+import { version } from './version.ts';
+import { openViews } from './views/open-views.ts';
+import { PROJECTION } from './views/projection.ts';
+import { openStoredViews } from './views/stored-views.ts';
+import { createObserve, type ObserveWithCounts, random, randomIds, systemClock } from './world.ts';
+
+export interface Output {
+  write(line: string): void;
+  readonly isTty: boolean;
+}
+
+export interface Running {
+  readonly url: string;
+  /** The exit code, once everything is closed, for whatever reason. */
+  readonly closed: Promise<number>;
+  /** Stops accepting, finishes what runs (10 s), and leaves the clean marker. */
+  stop(): Promise<void>;
+}
+
+export interface ViewsDigest {
+  /** BLAKE3, hex. */
+  readonly digest: string;
+  readonly position: number;
+}
+
+const stopTimeoutMs = 10_000;
+
+/** Serves the data directory. Rejects with what kept it from starting, having let go of everything. */
+export async function serve(config: Config, output: Output): Promise<Running> {
+  const observe = createObserve({ level: config.logLevel, isTty: output.isTty });
+  const home = await openHome({ files: nodeFiles, directory: config.dataDir });
+  let http: HttpServer | undefined;
+  try {
+    const keys = await loginKeys(config, home);
+    const { jsonBodyBytes, maxFileSizeBytes } = config;
+    http = createServer({ observe, settings: config });
+    const address = await http.listen(config.port, config.host);
+    const url = urlOf(address);
+    observe.info('listening', { url, data_dir: home.layout.directory, version });
+    const store = await openStore(storeOptions(config, { home, observe }));
+    const { authenticate } = keys;
+    const settings = { jsonBodyBytes, maxFileSizeBytes };
+    http.open(createHttp({ service: store.service, authenticate, observe, settings }).app);
+    observe.info('ready', { url });
+    await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
+    restoreReserve(home, observe);
+    return supervise({ http, store, home, observe, url });
+  } catch (cause) {
+    await http?.close(0);
+    await home.close();
+    throw cause;
+  }
+}
+
+/** The digest of the views of a directory that nobody serves. Throws HomeLocked. */
+export async function offlineDigest(config: Config): Promise<ViewsDigest> {
+  return withHome(config, async (home) => {
+    const marker = await readCleanMarker(nodeFiles, home.layout);
+    if (marker) {
+      const store = await openStoredViews(viewsPlace(home));
+      try {
+        const { viewsId, projection, applied } = store;
+        if (
+          viewsId === marker.viewsId &&
+          projection === PROJECTION &&
+          applied === marker.position
+        ) {
+          return { digest: await openViews(store).digest(), position: marker.position };
+        }
+      } finally {
+        await store.close();
+      }
+    }
+    // Nothing vouches for the views: they are brought level with the log first, as a start does.
+    return digestOfStore(storeOptions(config, { home, observe: quiet() }));
+  });
+}
+
+/** Builds the views anew from the log, in a directory that nobody serves. Throws HomeLocked. */
+export async function rebuildViews(
+  config: Config,
+  onProgress: (progress: { readonly records: number; readonly total: number }) => void,
+): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }> {
+  return withHome(config, async (home) => {
+    const options = storeOptions(config, { home, observe: quiet() });
+    const rebuilt = await digestOfStore({
+      ...options,
+      rebuild: true,
+      onProgress: (records, total) => onProgress({ records, total }),
+    });
+    return rebuilt;
+  });
+}
+
+async function digestOfStore(
+  options: StoreOptions,
+): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }> {
+  const store = await openStore(options);
+  try {
+    const { views, report } = store;
+    return {
+      digest: await views.digest(),
+      position: views.applied,
+      records: report.replayed_records,
+      tookMs: report.took_ms,
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function withHome<T>(config: Config, use: (home: Home) => Promise<T>): Promise<T> {
+  const home = await openHome({ files: nodeFiles, directory: config.dataDir });
+  try {
+    return await use(home);
+  } finally {
+    await home.close();
+  }
+}
+
+function storeOptions(
+  { maxFileSizeBytes, bucketCreators }: Config,
+  { home, observe }: { readonly home: Home; readonly observe: ObserveWithCounts },
+): StoreOptions {
+  const { layout, nodeId } = home;
+  return {
+    files: nodeFiles,
+    layout,
+    nodeId,
+    version,
+    clock: systemClock,
+    ids: randomIds,
+    random,
+    observe,
+    maxFileSizeBytes,
+    bucketCreators,
+    openViewsStore: ({ fresh }) => openStoredViews({ ...viewsPlace(home), fresh }),
+  };
+}
+
+function viewsPlace({ layout }: Home) {
+  return { files: nodeFiles, path: layout.views, newId: () => randomIds.uuid() };
+}
+
+/** For commands: what they find, they print. */
+function quiet(): ObserveWithCounts {
+  return createObserve({ level: 'silent', isTty: false });
+}
+
+/** Who may sign in with what; without any configured key, by a secret of the directory's own. */
+async function loginKeys(
+  config: Config,
+  home: Home,
+): Promise<{ readonly authenticate: Authenticate; readonly signIn: SignIn }> {
+  const { jwtSecret, jwksUrl, jwksFile, jwtIssuer, jwtAudience } = config;
+  const configured = jwtSecret !== undefined || jwksUrl !== undefined || jwksFile !== undefined;
+  const own = configured
+    ? undefined
+    : await readOrCreateLoginSecret(nodeFiles, home.layout, random);
+  const secret = jwtSecret === undefined ? own?.secret : Buffer.from(jwtSecret);
+  const jwks = await keySet(config);
+  const authenticate = createAuthenticator({
+    ...(secret ? { secret } : {}),
+    ...(jwks ? { jwks } : {}),
+    ...(jwtIssuer === undefined ? {} : { issuer: jwtIssuer }),
+    ...(jwtAudience === undefined ? {} : { audience: jwtAudience }),
+    now: systemClock.now,
+  });
+  return { authenticate, signIn: { secret, isFirstStart: own?.created ?? false } };
+}
+
+async function keySet({ jwksUrl, jwksFile }: Config) {
+  if (jwksUrl !== undefined) return createRemoteJWKSet(new URL(jwksUrl));
+  if (jwksFile === undefined) return undefined;
+  try {
+    const text = Buffer.from(await nodeFiles.readFile(jwksFile)).toString('utf8');
+    return JSON.parse(text) as JSONWebKeySet;
+  } catch (cause) {
+    throw new StartRefused(
+      `AEROSTORE_JWKS_FILE (${jwksFile}) can't be read as a JSON key set: name a file such as {"keys":[…]}`,
+      { cause },
+    );
+  }
+}
+
+/** The configuration asks for something that is not there; the message says what to do. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused';
+}
+
+async function greet(
+  output: Output,
+  session: { readonly url: string; readonly signIn: SignIn; readonly dataDir: string },
+  observe: ObserveWithCounts,
+): Promise<void> {
+  if (!output.isTty) return observe.info(signInHint(session));
+  const lines = await greetingLines({ ...session, nowMs: systemClock.now() });
+  for (const line of lines) output.write(line);
+}
+
+function restoreReserve(home: Home, observe: ObserveWithCounts): void {
+  home.reserve.restore().then(
+    (restored) => {
+      if (!restored) observe.warn('there is too little space for the reserve of a full disk');
+    },
+    (fault: unknown) => observe.warn('the reserve could not be written', { fault: String(fault) }),
+  );
+}
+
+interface Ending {
+  readonly exitCode: number;
+  /** How long requests that run may go on. */
+  readonly timeoutMs: number;
+}
+
+/** Runs until it is stopped or the store fails; then lets go of everything, once. */
+function supervise(parts: {
+  readonly http: HttpServer;
+  readonly store: Store;
+  readonly home: Home;
+  readonly observe: ObserveWithCounts;
+  readonly url: string;
+}): Running {
+  const { http, store, home, observe, url } = parts;
+  let end: (how: Ending) => void = () => {};
+  const ending = new Promise<Ending>((resolve) => {
+    end = resolve;
+  });
+  const closed = ending
+    .then(async ({ exitCode, timeoutMs }) => {
+      await http.close(timeoutMs);
+      await store.close();
+      await home.close();
+      observe.info('stopped', { exit_code: exitCode });
+      return exitCode;
+    })
+    .catch((fault: unknown) => {
+      observe.error('the store could not be closed in good order', { fault: String(fault) });
+      return 1;
+    });
+  void store.failed.then((cause) => {
+    observe.error('the store can not go on; recovery at the next start decides', {
+      fault: String(cause),
+    });
+    end({ exitCode: 1, timeoutMs: 0 });
+  });
+  return {
+    url,
+    closed,
+    async stop() {
+      end({ exitCode: 0, timeoutMs: stopTimeoutMs });
+      await closed;
+    },
+  };
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

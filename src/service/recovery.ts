@@ -1,0 +1,178 @@
+/**
+ * Start-up: from what a stop of any kind left behind to views that are level with the log.
+ *
+ * What it promises: nothing is served before the views hold every committed record and every staged
+ * blob that a record refers to has its name; views whose state is not vouched for by a clean marker
+ * or a fence are replayed or built anew, never believed; one report says what was found and done.
+ */
+import type { Files } from '#files';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Totals } from '../domain/bucket.ts';
+import type { Clock, Observe } from '../domain/effects.ts';
+import type { KeyspaceId, Position } from '../domain/names.ts';
+import {
+  type CleanMarker,
+  type Fence,
+  readCleanMarker,
+  readFence,
+  removeCleanMarker,
+  writeFence,
+} from '../home/control.ts';
+import type { Layout } from '../home/layout.ts';
+import type { CommittedFrame, Journal, JournalWitness } from '../journal/index.ts';
+import { type Applier, openApplier } from '../views/applier.ts';
+import { readEveryTotals } from '../views/buckets.ts';
+import type { FenceInfo, FenceInterval } from '../views/fences.ts';
+import { openViews } from '../views/open-views.ts';
+import { PROJECTION } from '../views/projection.ts';
+import type { ViewsStore } from '../views/store.ts';
+import type { Views } from '../views/views.ts';
+import type { RecoveryReport } from './service.ts';
+
+/** What the last stop and the last flush say that the log and the views hold. */
+export interface Remembered {
+  readonly marker: CleanMarker | undefined;
+  readonly fence: Fence | undefined;
+  /** The same, for the log to be held against. */
+  readonly witnesses: readonly JournalWitness[];
+}
+
+/** Throws ControlDamaged. */
+export async function remember(files: Files, layout: Layout): Promise<Remembered> {
+  const marker = await readCleanMarker(files, layout);
+  const fence = await readFence(files, layout);
+  const witnesses = [
+    ...(marker ? [{ name: 'the clean marker', ...placeOf(marker) }] : []),
+    ...(fence ? [{ name: 'the fence', ...placeOf(fence) }] : []),
+  ];
+  return { marker, fence, witnesses };
+}
+
+export interface RecoveryParts {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly remembered: Remembered;
+  readonly journal: Journal;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly observe: Observe;
+  /** Opens the views that are there; `fresh` removes them and begins new ones. */
+  readonly openStore: (options: { readonly fresh: boolean }) => Promise<ViewsStore>;
+  readonly fenceEvery?: FenceInterval;
+  /** Build the views anew although they could be trusted. */
+  readonly rebuild?: boolean;
+  /** Records that were replayed, and that there are to replay. */
+  readonly onProgress?: (records: number, total: number) => void;
+}
+
+export interface Recovered {
+  readonly store: ViewsStore;
+  readonly views: Views;
+  readonly applier: Applier;
+  /** Without what is only known once the store is open: missing blobs and drains. */
+  readonly report: Omit<RecoveryReport, 'missing_blobs' | 'drains_resumed'>;
+}
+
+export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const { files, layout, journal, blobs, clock, observe, fenceEvery } = parts;
+  const startedMs = clock.now();
+  const start = await startingPoint(parts);
+  // From here on the views move, so the marker no longer tells the truth about them.
+  await removeCleanMarker(files, layout);
+  const { store, applied, totals } = start;
+  const applier = openApplier({
+    store,
+    blobs,
+    observe,
+    applied,
+    totals,
+    fence: (info) => writeFence(files, layout, fenceOf(info, clock)),
+    ...(fenceEvery ? { fenceEvery } : {}),
+  });
+  const total = journal.distance(applied, journal.head);
+  const replayed = await applier.replay(
+    reporting(journal.read(applied), (records) => parts.onProgress?.(records, total)),
+  );
+  const views = openViews(store);
+  const staging = await blobs.clearStaging((blobId) => views.isRetained(blobId));
+  await blobs.finalize();
+  const report = {
+    took_ms: clock.now() - startedMs,
+    log_segments: journal.recovery.segments,
+    torn_bytes: journal.recovery.tornBytes,
+    set_aside: journal.recovery.setAside,
+    views: start.kind,
+    replayed_records: replayed.records,
+    replayed_from: applied,
+    published_blobs: staging.published,
+    removed_staging: staging.removed,
+  };
+  return { store, views, applier, report };
+}
+
+interface StartingPoint {
+  readonly kind: RecoveryReport['views'];
+  readonly store: ViewsStore;
+  readonly applied: Position;
+  readonly totals: Iterable<readonly [KeyspaceId, Totals]>;
+}
+
+/** The latest position that the views are known to hold everything of. */
+async function startingPoint(parts: RecoveryParts): Promise<StartingPoint> {
+  const { remembered, openStore, rebuild = false } = parts;
+  const { marker, fence } = remembered;
+  if (!rebuild) {
+    const store = await openStore({ fresh: false });
+    const vouches = (witness: CleanMarker | Fence | undefined) =>
+      witness?.viewsId === store.viewsId &&
+      witness.projection === PROJECTION &&
+      store.projection === PROJECTION;
+    if (marker && vouches(marker) && store.applied === marker.position) {
+      return {
+        kind: 'clean',
+        store,
+        applied: marker.position,
+        totals: await readEveryTotals(store),
+      };
+    }
+    if (fence && vouches(fence)) {
+      return { kind: 'fence', store, applied: fence.position, totals: totalsIn(fence) };
+    }
+    await store.close();
+  }
+  const store = await openStore({ fresh: true });
+  return { kind: 'rebuilt', store, applied: 0 as Position, totals: [] };
+}
+
+function placeOf({ position, chain }: CleanMarker | Fence) {
+  return { position, ...(chain === undefined ? {} : { chain }) };
+}
+
+function fenceOf({ totals, ...place }: FenceInfo, clock: Clock): Fence {
+  return {
+    ...place,
+    timeMs: clock.now(),
+    totals: totals.map(([keyspace, { count, bytes, foreign }]) => [
+      keyspace,
+      count,
+      bytes,
+      foreign,
+    ]),
+  };
+}
+
+function totalsIn({ totals }: Fence): [KeyspaceId, Totals][] {
+  return totals.map(([keyspace, count, bytes, foreign]) => [keyspace, { count, bytes, foreign }]);
+}
+
+async function* reporting(
+  frames: AsyncIterable<CommittedFrame>,
+  report: (records: number) => void,
+): AsyncGenerator<CommittedFrame> {
+  let records = 0;
+  for await (const frame of frames) {
+    yield frame;
+    records += frame.records.length;
+    report(records);
+  }
+}

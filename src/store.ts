@@ -1,0 +1,185 @@
+/**
+ * A store over a data directory: log, blobs, views and the use cases on top, recovered and open for
+ * writing; and its end in good order, which leaves the clean marker.
+ */
+import type { Files } from '#files';
+import type { BlobStore } from './blobs/blob-store.ts';
+import { openDiskBlobs } from './blobs/disk.ts';
+import type { Clock, Ids } from './domain/effects.ts';
+import type { BucketCreators } from './domain/policy.ts';
+import { writeCleanMarker } from './home/control.ts';
+import type { Layout } from './home/layout.ts';
+import { type Journal, type JournalOptions, openJournal } from './journal/index.ts';
+import { createAccess } from './service/access.ts';
+import { createAdmin } from './service/admin.ts';
+import { type BlobCheck, startBlobCheck } from './service/blob-check.ts';
+import { createBuckets } from './service/buckets.ts';
+import { createCommit } from './service/commit.ts';
+import { createDrainer, type Drainer } from './service/drain.ts';
+import { createHealth, type HealthMonitor } from './service/health.ts';
+import { createLocks } from './service/locks.ts';
+import { createObjects } from './service/objects.ts';
+import { type Recovered, type RecoveryParts, recover, remember } from './service/recovery.ts';
+import type { RecoveryReport, Service } from './service/service.ts';
+import { statusOf } from './service/status.ts';
+import { createUploads } from './service/upload.ts';
+import type { FenceInterval } from './views/fences.ts';
+import type { Views } from './views/views.ts';
+import type { ObserveWithCounts } from './world.ts';
+
+export interface StoreOptions {
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly nodeId: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Bytes from a cryptographic source. */
+  readonly random: (count: number) => Uint8Array;
+  readonly observe: ObserveWithCounts;
+  readonly maxFileSizeBytes: number;
+  readonly bucketCreators: BucketCreators;
+  readonly openViewsStore: RecoveryParts['openStore'];
+  readonly fenceEvery?: FenceInterval;
+  readonly logLimits?: NonNullable<JournalOptions['limits']>;
+  /** Build the views anew whatever they are. */
+  readonly rebuild?: boolean;
+  readonly onProgress?: NonNullable<RecoveryParts['onProgress']>;
+}
+
+export interface Store {
+  readonly service: Service;
+  readonly views: Views;
+  readonly report: RecoveryReport;
+  /** Resolves, with the cause, when the store can't go on: the process must end. */
+  readonly failed: Promise<unknown>;
+  /** Resolves once what start-up left to the background is done. */
+  settled(): Promise<void>;
+  /** Finishes what runs and leaves the clean marker; after a failure it only lets go. */
+  close(): Promise<void>;
+}
+
+/** Throws ControlDamaged, LogCorrupt, LogBehindWitness, ViewsDamaged, or an error of the disk. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { files, layout, ids, clock, random, observe, version, nodeId, logLimits } = options;
+  const remembered = await remember(files, layout);
+  const { witnesses } = remembered;
+  const journal = await openJournal({
+    files,
+    directory: layout.wal,
+    witnesses,
+    clock,
+    random,
+    version,
+    nodeId,
+    ...(logLimits ? { limits: logLimits } : {}),
+  });
+  const newBlobId = () => ids.blobId();
+  const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
+  const openStore = options.openViewsStore;
+  const recovered = await recover({ ...options, remembered, journal, blobs, openStore });
+  const health = createHealth();
+  const open: OpenParts = { journal, blobs, recovered, health };
+  const background = startBackground(options, open);
+  const drains = (await recovered.views.drains()).length;
+  const report = (): RecoveryReport => ({
+    ...recovered.report,
+    drains_resumed: drains,
+    missing_blobs: background.blobCheck.missing,
+  });
+  const service = createService(options, { ...open, ...background, report });
+  health.recovered();
+  background.drainer.wake();
+  observe.info('recovered', { ...report() });
+  return {
+    service,
+    views: recovered.views,
+    get report() {
+      return report();
+    },
+    failed: Promise.race([journal.poisoned, recovered.applier.failed]),
+    async settled() {
+      await background.blobCheck.settled();
+      await background.drainer.idle();
+    },
+    close: () => close(options, open, background),
+  };
+}
+
+interface OpenParts {
+  readonly journal: Journal;
+  readonly blobs: BlobStore;
+  readonly recovered: Recovered;
+  readonly health: HealthMonitor;
+}
+
+interface Background {
+  readonly commit: ReturnType<typeof createCommit>;
+  readonly drainer: Drainer;
+  readonly blobCheck: BlobCheck;
+  /** The applier following the log; it ends when the journal closes. */
+  readonly following: Promise<void>;
+}
+
+function startBackground({ observe }: StoreOptions, open: OpenParts): Background {
+  const { journal, blobs, recovered, health } = open;
+  const { views, applier } = recovered;
+  const never = new AbortController().signal;
+  const following = applier.run(journal.follow(applier.applied, never)).catch((fault: unknown) => {
+    observe.error('the views could not follow the log', { fault: String(fault) });
+  });
+  const closedTo = () => health.closedTo();
+  const commit = createCommit({ locks: createLocks(), journal, applier, closedTo });
+  const drainer = createDrainer({ views, commit, observe });
+  const blobCheck = startBlobCheck({ views, blobs, observe, health });
+  return { commit, drainer, blobCheck, following };
+}
+
+function createService(
+  options: StoreOptions,
+  parts: OpenParts & Background & { readonly report: () => RecoveryReport },
+): Service {
+  const { observe } = options;
+  const { recovered, blobs, commit, health, drainer, report } = parts;
+  const { views } = recovered;
+  const access = createAccess(observe);
+  const startedMs = options.clock.now();
+  const counters = () => observe.counts();
+  const shared = { ...options, views, commit, access, blobs, health };
+  return {
+    buckets: createBuckets({ ...shared, drainSoon: () => drainer.wake() }),
+    objects: {
+      ...createObjects(shared),
+      ...createUploads({ ...shared, closedTo: () => health.closedTo() }),
+    },
+    admin: createAdmin({
+      status: () => statusOf({ ...options, ...parts, ...recovered, startedMs, counters }),
+      recovery: report,
+      digest: async () => ({ digest: await views.digest(), position: views.applied }),
+    }),
+    health: () => health.now(),
+  };
+}
+
+async function close(
+  { files, layout, clock }: StoreOptions,
+  { journal, blobs, recovered, health }: OpenParts,
+  { drainer, blobCheck, following }: Background,
+): Promise<void> {
+  const { applier, store } = recovered;
+  health.closing();
+  await blobCheck.stop();
+  await drainer.stop();
+  // What was appended is finished; then the follower has all of it and ends.
+  const head = await journal.close();
+  await following;
+  const isWhole = applier.applied === head.position;
+  if (isWhole) await applier.fence();
+  await applier.close();
+  const { viewsId, projection } = store;
+  await store.close();
+  await blobs.close();
+  if (isWhole) {
+    await writeCleanMarker(files, layout, { ...head, viewsId, projection, timeMs: clock.now() });
+  }
+}
