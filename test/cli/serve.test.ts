@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Compose, RunningServer } from '../../src/cli/surroundings.ts';
 import type { Config } from '../../src/config.ts';
+import type { Position } from '../../src/domain/names.ts';
 import { HomeLocked } from '../../src/home/errors.ts';
+import { LogBehindWitness, RecordUnreadable } from '../../src/journal/index.ts';
 import { pending, runCommand, Signals } from './run-command.ts';
 
 /** A server that ends when it is told to, with `code`. */
@@ -95,6 +97,7 @@ test('--json prints the address and nothing for people', async () => {
 });
 
 describe('a server that does not start', () => {
+  const at = (position: number) => position as Position;
   const cases: readonly (readonly [string, unknown, RegExp])[] = [
     [
       'because the directory is held',
@@ -108,6 +111,37 @@ describe('a server that does not start', () => {
         syscall: 'listen',
       }),
       /^error: listen EADDRINUSE.*AEROSTORE_PORT\.\n$/,
+    ],
+    [
+      'because the port is not ours to take',
+      Object.assign(new Error('listen EACCES: permission denied 127.0.0.1:80'), {
+        code: 'EACCES',
+        syscall: 'listen',
+      }),
+      /^error: listen EACCES.*AEROSTORE_PORT\.\n$/,
+    ],
+    [
+      'because a file is not ours to read',
+      Object.assign(new Error("EACCES: permission denied, open '/srv/x/keys/login-secret'"), {
+        code: 'EACCES',
+        syscall: 'open',
+      }),
+      /^error: EACCES: .*login-secret'\. Run this as the owner of the data directory\.\n$/,
+    ],
+    [
+      'because the log lacks what was acknowledged',
+      new LogBehindWitness({ witness: 'the fence', position: at(9), head: at(7) }),
+      /^error: log ends at position 7, but the fence knows of position 9\. Nothing was changed\..*\n$/,
+    ],
+    [
+      'because of a record of another version',
+      new RecordUnreadable(at(3), 'its version is not known', { type: 'bucket.created', v: 9 }),
+      /^error: record at position 3 \(bucket\.created v9\).*A newer aerostore.*\n$/,
+    ],
+    [
+      'because of what the configuration names',
+      Object.assign(new Error('AEROSTORE_JWKS_FILE (k) can not be read'), { name: 'StartRefused' }),
+      /^error: AEROSTORE_JWKS_FILE \(k\) can not be read\n$/,
     ],
   ];
 

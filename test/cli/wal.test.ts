@@ -2,7 +2,7 @@
 import { appendFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { eventTypes } from '../../src/cli/record-facts.ts';
+import { eventTypes } from '../../src/cli/wal/record-facts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { runCommand } from './run-command.ts';
 import {
