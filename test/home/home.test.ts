@@ -99,6 +99,17 @@ describe('a new home', () => {
     expect(new Set(synced)).toEqual(new Set([top, join(top, 'a'), directory]));
   });
 
+  test('gets back a folder that somebody removed, durably', async () => {
+    const directory = await temporaryDirectory();
+    await (await openAt(directory)).close();
+    await rm(join(directory, 'views'), { recursive: true });
+    const files = tappedFiles();
+    await (await openHome({ files, directory })).close();
+    const made = files.calls.findIndex(({ path }) => path === join(directory, 'keys'));
+    expect(files.calls[made + 1]).toEqual({ operation: 'syncDirectory', path: directory });
+    expect(await readdir(directory)).toContain('views');
+  });
+
   test('may be reached by a symbolic link and hold lost+found and hidden files', async () => {
     const top = await temporaryDirectory();
     await mkdir(join(top, 'volume', 'lost+found'), { recursive: true });
@@ -285,6 +296,22 @@ describe('a full disk', () => {
     expect(await readdir(directory)).toContain('reserve');
     await home.close();
   });
+
+  test.each(['held', 'denied', 'other'] as const)(
+    'the reserve is kept where the lock fails for another reason (%s)',
+    async (failure) => {
+      const directory = await temporaryDirectory();
+      const options = { files: nodeFiles, directory, reserveBytes: 1000 };
+      const first = await openHome(options);
+      await first.reserve.restore();
+      await first.close();
+      const lock = async (path: string): Promise<Lock> => {
+        throw new LockFailed(failure, path);
+      };
+      await expect(openHome({ ...options, lock })).rejects.toThrow();
+      expect(await readdir(directory)).toContain('reserve');
+    },
+  );
 
   test('no room for the pid file is no reason not to start', async () => {
     const directory = await temporaryDirectory();
