@@ -3,6 +3,7 @@
  * and answers with the exit code: what is used wrongly is 2, what went wrong is 1.
  */
 import { Command, CommanderError } from 'commander';
+import { version } from '../version.ts';
 import type { Run } from './command.ts';
 import { explain } from './failures.ts';
 import { addServe } from './serve.ts';
@@ -35,6 +36,7 @@ export function buildProgram(run: Run): Command {
   const { surroundings } = run;
   const program = new Command('aerostore')
     .description('Event-sourced object storage: files in explicit buckets over REST.')
+    .version(version, '--version', "print the program's version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => surroundings.write(text),

@@ -45,18 +45,17 @@ export function addToken(parent: Command, run: Run): void {
         .argParser(parseExpires)
         .default(3_600_000, '1h'),
     ],
-    act: (options) => token(run.surroundings, options),
+    act: (options) => printToken(run.surroundings, options),
   });
 }
 
-async function token(surroundings: Surroundings, options: TokenOptions): Promise<ExitCode> {
+async function printToken(surroundings: Surroundings, options: TokenOptions): Promise<ExitCode> {
   const role = roles[options.role];
   if (role === 'authenticated' && options.sub === undefined) {
     throw misuse('A user has an id: add --sub, or choose --role service or --role anon.');
   }
   const config = configOf(surroundings, options);
-  const key = await signingKey(config);
-  const signed = await signLoginToken(key, {
+  const { token, expiresMs } = await signLoginToken(await signingKey(config), {
     role,
     sub: options.sub,
     issuer: config.jwtIssuer,
@@ -64,11 +63,8 @@ async function token(surroundings: Surroundings, options: TokenOptions): Promise
     nowMs: Date.now(),
     validMs: options.expires,
   });
-  if (options.json) {
-    writeJson(surroundings, { token: signed.token, expires_at: timeText(signed.expiresMs) });
-  } else {
-    surroundings.write(`${signed.token}\n`);
-  }
+  if (options.json) writeJson(surroundings, { token, expires_at: timeText(expiresMs) });
+  else surroundings.write(`${token}\n`);
   return 0;
 }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../../src/cli/program.ts';
 import type { Surroundings } from '../../src/cli/surroundings.ts';
+import { version } from '../../src/version.ts';
 import { runCommand } from './run-command.ts';
 
 const surroundings: Surroundings = {
@@ -82,6 +83,10 @@ test('the program has help with an example, too', async () => {
   const { code, out } = await runCommand(['--help']);
   expect(code).toBe(0);
   expect(out).toContain('Example:\n  aerostore serve');
+});
+
+test('--version prints the version', async () => {
+  expect(await runCommand(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
 });
 
 test.each([
