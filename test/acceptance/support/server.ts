@@ -8,6 +8,7 @@ import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ask } from './client.ts';
 import { secret } from './tokens.ts';
 import { until } from './until.ts';
 
@@ -141,6 +142,18 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
   });
   if (typeof url !== 'string') throw new Error(`no url in the log line "listening":\n${output()}`);
   const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  await until(
+    'the server is ready',
+    async () => {
+      if (ended) throw new Error(`the server ended before it was ready:\n${output()}`);
+      const ready = await ask({ url, agent }, '@/health/ready').catch(() => undefined);
+      return ready?.status === 200;
+    },
+    60_000,
+  ).catch((cause: unknown) => {
+    child.kill('SIGKILL');
+    throw new Error(`the server did not become ready:\n${output()}`, { cause });
+  });
   return {
     url: url.replace(/\/$/, ''),
     port: Number(new URL(url).port),
