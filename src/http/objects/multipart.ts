@@ -115,9 +115,10 @@ class Form {
   }
 
   fields(): Result<FormFields> {
-    const contentType = this.#values.get('contentType');
-    const cacheControl = this.#values.get('cacheControl');
-    const metadata = this.#values.get('metadata');
+    // An empty field says nothing.
+    const contentType = this.#values.get('contentType') || undefined;
+    const cacheControl = this.#values.get('cacheControl') || undefined;
+    const metadata = this.#values.get('metadata') || undefined;
     const fault =
       faultOfText(contentType ?? '', 'The field "contentType"') ??
       faultOfText(cacheControl ?? '', 'The field "cacheControl"');
@@ -151,10 +152,10 @@ class Form {
 
   #begin(part: Readable, ownType: string | undefined): void {
     this.#filePart = part;
-    const contentType = (this.#values.get('contentType') ?? ownType ?? '').trim();
+    const contentType = (this.#values.get('contentType') || ownType || '').trim();
     const fault = faultOfText(contentType, 'The content type of the file');
     if (fault) this.fail(fault);
-    else this.#settleFile(ok({ contentType, bytes: part }));
+    else this.#settleFile(ok({ contentType, bytes: fileBytes(part) }));
   }
 
   #collect(part: Readable, name: string): void {
@@ -171,6 +172,15 @@ class Form {
   #refuse(part: Readable, why: string): void {
     part.resume();
     this.fail(broken(why));
+  }
+}
+
+/** The parser tells of a form that breaks off by an error of its own. */
+async function* fileBytes(part: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* part;
+  } catch (error) {
+    throw error instanceof BodyRefused ? error : new BodyRefused(broken('it ends too early'));
   }
 }
 
