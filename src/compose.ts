@@ -182,7 +182,9 @@ async function loginKeys(
     ...(jwtAudience === undefined ? {} : { audience: jwtAudience }),
     now: systemClock.now,
   });
-  return { authenticate, signIn: { secret, isFirstStart: own?.created ?? false } };
+  const isFirstStart = own?.created ?? false;
+  const signIn = { secret, issuer: jwtIssuer, audience: jwtAudience, isFirstStart };
+  return { authenticate, signIn };
 }
 
 async function keySet({ jwksUrl, jwksFile }: Config) {

@@ -5,6 +5,8 @@ import { signLoginToken } from './login-token.ts';
 export interface SignIn {
   /** What HS256 tokens are checked by; undefined where only a JWKS is configured. */
   readonly secret: Uint8Array | undefined;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
   /** The secret was made by this start. */
   readonly isFirstStart: boolean;
 }
@@ -22,11 +24,13 @@ const firstTokenMs = 24 * 3_600_000;
 /** The first start shows a service token, once; later ones show how to get another. */
 export async function greetingLines(session: Session): Promise<string[]> {
   const { url, signIn, nowMs } = session;
-  const { secret, isFirstStart } = signIn;
+  const { secret, issuer, audience, isFirstStart } = signIn;
   const lines = ['', `aerostore listens on ${url}`, ''];
   if (!isFirstStart || !secret) return [...lines, signInHint(session), ''];
   const { token } = await signLoginToken(secret, {
     role: 'service_role',
+    issuer,
+    audience,
     nowMs,
     validMs: firstTokenMs,
   });

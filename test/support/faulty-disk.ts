@@ -3,7 +3,7 @@
  * plane; what a power cut leaves is the durable plane and a seeded part of what was not synced yet.
  *
  * - A file's bytes become durable by `sync` or `dataSync` of that file, in pages of 4 KiB.
- * - A name becomes durable by `syncDirectory` of its folder. A rename is durable as one, never its
+ * - A name becomes durable by `syncDirectory` of its folder, and is never kept without that folder. A rename is durable as one, never its
  *   removal without its addition (assumed of ext4 and xfs, docs/failure-model.md).
  * - A failed sync marks the dirty pages clean without storing them, as Linux does: a later sync that
  *   succeeds does not bring them back.
@@ -381,10 +381,21 @@ function makeDurable({ removed, added }: NameChange): void {
   if (added) added.directory.durable.set(added.name, added.node);
 }
 
-/** Each unsynced name change and each unsynced page is kept or lost by itself. */
+/**
+ * Each unsynced name change and each unsynced page is kept or lost by itself, but for one thing: a
+ * name is not kept in a folder that is lost. File systems with a journal write the folder's own
+ * creation, which came first, no later than what was put into it.
+ */
 function cutPower(root: DirectoryNode, pending: readonly NameChange[], random: () => number): void {
-  for (const change of pending) if (random() < 0.5) makeDurable(change);
+  for (const change of pending) if (random() < 0.5) keep(change, pending);
   settle(root, random);
+}
+
+function keep(change: NameChange, pending: readonly NameChange[]): void {
+  const folder = change.added?.directory;
+  const creation = pending.find(({ added }) => added?.node === folder);
+  if (creation) keep(creation, pending);
+  makeDurable(change);
 }
 
 function settle(directory: DirectoryNode, random: () => number): void {
