@@ -41,7 +41,10 @@ describe('a bad token is refused as InvalidJWT', () => {
     ['not yet valid', sign({ ...good, nbf: nowS + 1 })],
     ['wrong secret', sign(good, {}, Buffer.alloc(32, 1))],
     ['alg none', none],
-    ['another HMAC', new SignJWT(good).setProtectedHeader({ alg: 'HS512' }).sign(Buffer.alloc(64, 1))],
+    [
+      'another HMAC',
+      new SignJWT(good).setProtectedHeader({ alg: 'HS512' }).sign(Buffer.alloc(64, 1)),
+    ],
     ['wrong issuer', sign({ ...good, iss: 'other' })],
     ['wrong audience', sign({ ...good, aud: 'other' })],
     ['no sub', sign({ iss: 'iss', aud: 'aud' })],
@@ -80,7 +83,9 @@ describe('a key set', () => {
     expect(await authenticate(`Bearer ${await rsa('two')}`)).toMatchObject({ ok: false });
 
     const body = `${part({ alg: 'HS256', kid: 'one' })}.${part({ sub: 'ann' })}`;
-    const mac = createHmac('sha256', await exportSPKI(publicKey)).update(body).digest('base64url');
+    const mac = createHmac('sha256', await exportSPKI(publicKey))
+      .update(body)
+      .digest('base64url');
     expect(await authenticate(`Bearer ${body}.${mac}`)).toMatchObject({ ok: false });
     // And with a secret beside it, HS256 still means the secret alone.
     const both = createAuthenticator({ secret, jwks: { keys: [jwk] }, now });
@@ -92,7 +97,9 @@ describe('a key set', () => {
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k' };
     const authenticate = createAuthenticator({ jwks: { keys: [jwk] }, now });
-    const text = await new SignJWT({ sub: 'a' }).setProtectedHeader({ alg, kid: 'k' }).sign(privateKey);
+    const text = await new SignJWT({ sub: 'a' })
+      .setProtectedHeader({ alg, kid: 'k' })
+      .sign(privateKey);
     expect(await authenticate(`Bearer ${text}`)).toMatchObject({ ok: true });
   });
 
@@ -100,15 +107,21 @@ describe('a key set', () => {
     const other = Buffer.alloc(32, 7);
     const jwks = { keys: [{ kty: 'oct', kid: 'b', k: other.toString('base64url') }] };
     const authenticate = createAuthenticator({ secret, jwks, now });
-    expect(await authenticate(`Bearer ${await sign({ sub: 'a' }, { kid: 'b' }, other)}`)).toMatchObject({ ok: true });
-    expect(await authenticate(`Bearer ${await sign({ sub: 'a' }, { kid: 'b' })}`)).toMatchObject({ ok: false });
+    expect(
+      await authenticate(`Bearer ${await sign({ sub: 'a' }, { kid: 'b' }, other)}`),
+    ).toMatchObject({ ok: true });
+    expect(await authenticate(`Bearer ${await sign({ sub: 'a' }, { kid: 'b' })}`)).toMatchObject({
+      ok: false,
+    });
     expect(await authenticate(`Bearer ${await sign({ sub: 'a' })}`)).toMatchObject({ ok: true });
   });
 
   test('that can not be fetched says nothing about the token', async () => {
     const { privateKey } = await generateKeyPair('ES256');
     const jwks = createRemoteJWKSet(new URL('http://127.0.0.1:9/jwks'));
-    const text = await new SignJWT({ sub: 'a' }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+    const text = await new SignJWT({ sub: 'a' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .sign(privateKey);
     expect(await createAuthenticator({ jwks, now })(`Bearer ${text}`)).toMatchObject({
       ok: false,
       rejection: { code: 'NotReady' },

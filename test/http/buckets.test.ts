@@ -12,7 +12,8 @@ beforeEach(() => {
 });
 
 const create = (json: unknown, as = 'ann') => door.call('/bucket', { method: 'POST', json, as });
-const change = (name: string, json: unknown) => door.call(`/bucket/${name}`, { method: 'PUT', json });
+const change = (name: string, json: unknown) =>
+  door.call(`/bucket/${name}`, { method: 'PUT', json });
 const body = async (response: Response | Promise<Response>) =>
   (await (await response).json()) as Record<string, unknown>;
 
@@ -50,12 +51,27 @@ describe('a bucket', () => {
   });
 
   test('takes the words of storage-js', async () => {
-    const json = { id: 'b', name: 'b', type: 'STANDARD', public: true, file_size_limit: null, allowed_mime_types: ['Image/*'] };
-    expect(await body(create(json))).toMatchObject({ policy: 'public', allowed_mime_types: ['image/*'] });
+    const json = {
+      id: 'b',
+      name: 'b',
+      type: 'STANDARD',
+      public: true,
+      file_size_limit: null,
+      allowed_mime_types: ['Image/*'],
+    };
+    expect(await body(create(json))).toMatchObject({
+      policy: 'public',
+      allowed_mime_types: ['image/*'],
+    });
   });
 
   test('keeps what a PUT leaves out, and null clears a limit', async () => {
-    await create({ name: 'b', policy: 'authenticated', max_file_size: 5, allowed_mime_types: ['a/b'] });
+    await create({
+      name: 'b',
+      policy: 'authenticated',
+      max_file_size: 5,
+      allowed_mime_types: ['a/b'],
+    });
     const answer = await change('b', { max_file_size: null, id: 'b', name: 'b', type: 'STANDARD' });
     expect(await body(answer)).toMatchObject({
       message: 'Successfully updated',
@@ -89,7 +105,9 @@ describe('a bucket', () => {
   test('is listed', async () => {
     await create({ name: 'a' });
     await create({ name: 'b' });
-    const rows = await (await door.call('/bucket?limit=1&offset=1&sortColumn=name&sortOrder=asc')).json();
+    const rows = await (
+      await door.call('/bucket?limit=1&offset=1&sortColumn=name&sortOrder=asc')
+    ).json();
     expect(rows).toMatchObject([{ name: 'b', type: 'STANDARD' }]);
     expect((await door.call('/bucket', { method: 'HEAD' })).status).toBe(200);
   });
@@ -107,14 +125,34 @@ describe('a bad request is refused and told what is wrong', () => {
     ['reserved name', { name: 'list' }, 'InvalidBucketName', /reserved/],
     ['unknown policy', { name: 'b', policy: 'open' }, 'InvalidRequest', /"policy"/],
     ['null policy', { name: 'b', policy: null }, 'InvalidRequest', /"policy"/],
-    ['policy against public', { name: 'b', policy: 'private', public: true }, 'InvalidRequest', /"public"/],
+    [
+      'policy against public',
+      { name: 'b', policy: 'private', public: true },
+      'InvalidRequest',
+      /"public"/,
+    ],
     ['bad write policy', { name: 'b', write_policy: 'all' }, 'InvalidRequest', /"write_policy"/],
     ['bad size', { name: 'b', max_file_size: '20 parsecs' }, 'InvalidRequest', /"max_file_size"/],
     ['negative size', { name: 'b', file_size_limit: -1 }, 'InvalidRequest', /"file_size_limit"/],
-    ['two sizes', { name: 'b', max_file_size: 1, file_size_limit: 2 }, 'InvalidRequest', /"file_size_limit"/],
-    ['bad type', { name: 'b', allowed_mime_types: ['png'] }, 'InvalidRequest', /"allowed_mime_types/],
+    [
+      'two sizes',
+      { name: 'b', max_file_size: 1, file_size_limit: 2 },
+      'InvalidRequest',
+      /"file_size_limit"/,
+    ],
+    [
+      'bad type',
+      { name: 'b', allowed_mime_types: ['png'] },
+      'InvalidRequest',
+      /"allowed_mime_types/,
+    ],
     ['no types', { name: 'b', allowed_mime_types: [] }, 'InvalidRequest', /"allowed_mime_types"/],
-    ['types of no list', { name: 'b', allowed_mime_types: 'a/b' }, 'InvalidRequest', /"allowed_mime_types"/],
+    [
+      'types of no list',
+      { name: 'b', allowed_mime_types: 'a/b' },
+      'InvalidRequest',
+      /"allowed_mime_types"/,
+    ],
     ['another kind', { name: 'b', type: 'ANALYTICS' }, 'InvalidRequest', /"type"/],
     ['a list', [], 'InvalidRequest', /object/],
     ['null', null, 'InvalidRequest', /object/],
@@ -139,14 +177,20 @@ describe('a bad request is refused and told what is wrong', () => {
     expect(answer.status).toBe(status);
   });
 
-  test.each(['limit=0', 'limit=x', 'limit=-1', 'limit=1&limit=2', 'offset=-1', 'sortColumn=owner', 'sortOrder=up', 'limit='])(
-    'the query %s',
-    async (query) => {
-      const answer = await door.call(`/bucket?${query}`);
-      expect(answer.status).toBe(400);
-      expect((await body(answer)).message).toContain(query.split('=')[0]);
-    },
-  );
+  test.each([
+    'limit=0',
+    'limit=x',
+    'limit=-1',
+    'limit=1&limit=2',
+    'offset=-1',
+    'sortColumn=owner',
+    'sortOrder=up',
+    'limit=',
+  ])('the query %s', async (query) => {
+    const answer = await door.call(`/bucket?${query}`);
+    expect(answer.status).toBe(400);
+    expect((await body(answer)).message).toContain(query.split('=')[0]);
+  });
 
   test('a PUT that renames, and force that is neither true nor false', async () => {
     await create({ name: 'b' });
@@ -180,11 +224,14 @@ describe('without credentials', () => {
     ['GET', '/admin/digest'],
     ['GET', '/admin/recovery'],
   ])('%s %s is 401 before anything is looked at', async (method, path) => {
-    const raw = door.raw(`${method} /storage/v1${path.replace(' ', '%20')} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nconnection: close\r\n\r\n{{{`);
+    const raw = door.raw(
+      `${method} /storage/v1${path.replace(' ', '%20')} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nconnection: close\r\n\r\n{{{`,
+    );
     await raw.closed();
     const expected = method === 'PUT' && path.startsWith('/object/list') ? 405 : 401;
     expect(raw.status).toBe(expected);
-    if (expected === 401) expect(raw.text.toLowerCase()).toContain('\r\nwww-authenticate: bearer\r\n');
+    if (expected === 401)
+      expect(raw.text.toLowerCase()).toContain('\r\nwww-authenticate: bearer\r\n');
   });
 });
 

@@ -16,7 +16,10 @@ beforeEach(async () => {
   door.service.objects_.clear();
   door.service.fault = undefined;
   for (const policy of ['pub', 'priv']) {
-    await door.call('/bucket', { method: 'POST', json: { name: policy, policy: policy === 'pub' ? 'public' : 'private' } });
+    await door.call('/bucket', {
+      method: 'POST',
+      json: { name: policy, policy: policy === 'pub' ? 'public' : 'private' },
+    });
     const answer = await door.call(`/object/${policy}/a/%E3%81%82.txt`, {
       method: 'PUT',
       body: text,
@@ -27,7 +30,8 @@ beforeEach(async () => {
 });
 
 const path = '/object/public/pub/a/%E3%81%82.txt';
-const get = (headers: Record<string, string> = {}, method = 'GET') => door.call(path, { method, headers, as: null });
+const get = (headers: Record<string, string> = {}, method = 'GET') =>
+  door.call(path, { method, headers, as: null });
 
 describe('a download', () => {
   test('has the bytes and tells what they are', async () => {
@@ -47,10 +51,15 @@ describe('a download', () => {
     expect(answer.headers.has('content-disposition')).toBe(false);
   });
 
-  test.each(['', '/authenticated', '/info', '/info/authenticated'])('is found under /object%s', async (word) => {
-    expect((await door.call(`/object${word}/priv/a/%E3%81%82.txt`)).status).toBe(200);
-    expect((await door.call(`/object${word}/priv/a/%E3%81%82.txt`, { as: 'bob' })).status).toBe(404);
-  });
+  test.each(['', '/authenticated', '/info', '/info/authenticated'])(
+    'is found under /object%s',
+    async (word) => {
+      expect((await door.call(`/object${word}/priv/a/%E3%81%82.txt`)).status).toBe(200);
+      expect((await door.call(`/object${word}/priv/a/%E3%81%82.txt`, { as: 'bob' })).status).toBe(
+        404,
+      );
+    },
+  );
   test.each(['/public', '/info/public'])('under /object%s needs a public bucket', async (word) => {
     expect((await door.call(`/object${word}/pub/a/%E3%81%82.txt`, { as: null })).status).toBe(200);
     expect((await door.call(`/object${word}/priv/a/%E3%81%82.txt`)).status).toBe(404);
@@ -68,7 +77,11 @@ describe('a download', () => {
 
   test('of what anonymous callers can not read is private, whatever the uploader said', async () => {
     const cacheOf = async (cacheControl: string) => {
-      await door.call('/object/priv/x', { method: 'PUT', body: 'x', headers: { 'cache-control': cacheControl } });
+      await door.call('/object/priv/x', {
+        method: 'PUT',
+        body: 'x',
+        headers: { 'cache-control': cacheControl },
+      });
       return (await door.call('/object/priv/x')).headers.get('cache-control');
     };
     expect(await cacheOf('public, max-age=60')).toBe('max-age=60, private');
@@ -89,7 +102,11 @@ describe('a download', () => {
     ['image/png', false],
     ['application/json', false],
   ])('of %s is sandboxed: %s', async (type, isSandboxed) => {
-    await door.call('/object/pub/x', { method: 'PUT', body: 'x', headers: { 'content-type': type } });
+    await door.call('/object/pub/x', {
+      method: 'PUT',
+      body: 'x',
+      headers: { 'content-type': type },
+    });
     const policy = (await door.call('/object/pub/x')).headers.get('content-security-policy');
     expect(policy).toBe(isSandboxed ? "sandbox; default-src 'none'" : null);
   });
@@ -104,14 +121,19 @@ describe('a download', () => {
     expect(answer.headers.get('content-disposition')).toBe(expected);
   });
 
-  test.each(['version=1', 'as_of=1', 'width=1', 'height=1', 'resize=fill', 'quality=1', 'format=webp'])(
-    'with ?%s is refused by name',
-    async (query) => {
-      const answer = await door.call(`${path}?${query}`);
-      expect(answer.status).toBe(400);
-      expect(((await answer.json()) as { message: string }).message).toContain(query.split('=')[0]);
-    },
-  );
+  test.each([
+    'version=1',
+    'as_of=1',
+    'width=1',
+    'height=1',
+    'resize=fill',
+    'quality=1',
+    'format=webp',
+  ])('with ?%s is refused by name', async (query) => {
+    const answer = await door.call(`${path}?${query}`);
+    expect(answer.status).toBe(400);
+    expect(((await answer.json()) as { message: string }).message).toContain(query.split('=')[0]);
+  });
   test('ignores parameters that it does not know', async () => {
     expect((await door.call(`${path}?cacheNonce=1&x`)).status).toBe(200);
   });
@@ -133,15 +155,31 @@ describe('preconditions, in the order of RFC 9110 §13.2.2', () => {
     ['if-match star', () => ({ 'if-match': '*' }), 200],
     ['if-match missed', () => ({ 'if-match': '"x"' }), 412],
     ['if-match is strong', () => ({ 'if-match': `W/${tag()}` }), 412],
-    ['if-match before if-unmodified-since', () => ({ 'if-match': tag(), 'if-unmodified-since': earlier }), 200],
+    [
+      'if-match before if-unmodified-since',
+      () => ({ 'if-match': tag(), 'if-unmodified-since': earlier }),
+      200,
+    ],
     ['if-unmodified-since missed', () => ({ 'if-unmodified-since': earlier }), 412],
     ['if-unmodified-since met', () => ({ 'if-unmodified-since': modified }), 200],
     ['if-none-match met', () => ({ 'if-none-match': tag() }), 304],
     ['if-none-match is weak', () => ({ 'if-none-match': `W/${tag()}` }), 304],
-    ['if-none-match before if-modified-since', () => ({ 'if-none-match': '"x"', 'if-modified-since': modified }), 200],
+    [
+      'if-none-match before if-modified-since',
+      () => ({ 'if-none-match': '"x"', 'if-modified-since': modified }),
+      200,
+    ],
     ['if-modified-since', () => ({ 'if-modified-since': modified }), 304],
-    ['if-modified-since in the form of RFC 850', () => ({ 'if-modified-since': 'Friday, 02-Jan-26 03:04:05 GMT' }), 304],
-    ['if-modified-since in the form of asctime', () => ({ 'if-modified-since': 'Fri Jan  2 03:04:05 2026' }), 304],
+    [
+      'if-modified-since in the form of RFC 850',
+      () => ({ 'if-modified-since': 'Friday, 02-Jan-26 03:04:05 GMT' }),
+      304,
+    ],
+    [
+      'if-modified-since in the form of asctime',
+      () => ({ 'if-modified-since': 'Fri Jan  2 03:04:05 2026' }),
+      304,
+    ],
     ['if-modified-since earlier', () => ({ 'if-modified-since': earlier }), 200],
     ['a date that is none', () => ({ 'if-modified-since': '2030-01-01' }), 200],
     ['304 comes before the range', () => ({ 'if-none-match': tag(), range: 'bytes=99-' }), 304],
@@ -216,15 +254,20 @@ describe('bytes', () => {
     await until(() => door.service.counts.open === 0);
   });
 
-  test.each(['missing', 'damaged at once'] as const)('that are %s are a 500 that tells nothing', async (fault) => {
-    door.service.fault = fault;
-    const answer = await door.call('/object/pub/large');
-    expect(answer.status).toBe(500);
-    expect(await answer.text()).not.toContain('secret');
-    expect(door.service.counts.open).toBe(0);
-    const id = answer.headers.get('x-request-id');
-    expect(door.lines.find(({ facts }) => facts.request_id === id && facts.error)).toMatchObject({ level: 'error' });
-  });
+  test.each(['missing', 'damaged at once'] as const)(
+    'that are %s are a 500 that tells nothing',
+    async (fault) => {
+      door.service.fault = fault;
+      const answer = await door.call('/object/pub/large');
+      expect(answer.status).toBe(500);
+      expect(await answer.text()).not.toContain('secret');
+      expect(door.service.counts.open).toBe(0);
+      const id = answer.headers.get('x-request-id');
+      expect(door.lines.find(({ facts }) => facts.request_id === id && facts.error)).toMatchObject({
+        level: 'error',
+      });
+    },
+  );
 
   test('that break on the way end in a broken connection', async () => {
     door.service.fault = 'damaged later';
@@ -282,14 +325,24 @@ describe('a list', () => {
   });
   test('is clamped to 1,000, and passes prefix and delimiter on', async () => {
     await list('?limit=100000&prefix=a%2F&delimiter=%2F');
-    expect(door.service.lastListing).toEqual({ bucket: 'pub', prefix: 'a/', delimiter: '/', limit: 1000 });
+    expect(door.service.lastListing).toEqual({
+      bucket: 'pub',
+      prefix: 'a/',
+      delimiter: '/',
+      limit: 1000,
+    });
   });
-  test.each(['limit=0', 'limit=1.5', 'limit=a', 'cursor=abc', 'cursor=%20', 'as_of=1', 'prefix=a&prefix=b'])(
-    'with %s is refused by name',
-    async (query) => {
-      const [status, problem] = await list(`?${query}`);
-      expect(status).toBe(400);
-      expect(problem.message).toContain(query.split('=')[0]);
-    },
-  );
+  test.each([
+    'limit=0',
+    'limit=1.5',
+    'limit=a',
+    'cursor=abc',
+    'cursor=%20',
+    'as_of=1',
+    'prefix=a&prefix=b',
+  ])('with %s is refused by name', async (query) => {
+    const [status, problem] = await list(`?${query}`);
+    expect(status).toBe(400);
+    expect(problem.message).toContain(query.split('=')[0]);
+  });
 });

@@ -56,8 +56,11 @@ test('a fault tells nothing', () => {
 test('the table of docs/api.md is this one', async () => {
   const page = await readFile(new URL('../../docs/api.md', import.meta.url), 'utf8');
   const rows = page.matchAll(/^\| (\d{3}) \| `(\w+)` \| (.+?) \| (.+?) \|$/gm);
-  const documented = new Map([...rows].map(([, status, code = '', error, message]) => [code, { status, error, message }]));
-  const fixed = (words: string | undefined, otherwise: string) => (words === undefined ? otherwise : `\`${words}\``);
+  const documented = new Map(
+    [...rows].map(([, status, code = '', error, message]) => [code, { status, error, message }]),
+  );
+  const fixed = (words: string | undefined, otherwise: string) =>
+    words === undefined ? otherwise : `\`${words}\``;
   for (const [code, { status, error, message }] of Object.entries(problems)) {
     expect([code, documented.get(code)]).toMatchObject([
       code,

@@ -10,13 +10,16 @@ afterAll(() => door.close());
 beforeEach(async () => {
   door.service.rows.clear();
   door.service.objects_.clear();
-  await door.call('/bucket', { method: 'POST', json: { name: 'b', write_policy: 'authenticated' } });
+  await door.call('/bucket', {
+    method: 'POST',
+    json: { name: 'b', write_policy: 'authenticated' },
+  });
   Object.assign(door.service.counts, { begun: 0, stored: 0 });
 });
 
-const put = (path: string, body: RequestInit['body'], headers: Record<string, string> = {}) =>
+const put = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) =>
   door.call(`/object/b/${path}`, { method: 'PUT', body, headers });
-const post = (path: string, body: RequestInit['body'], headers: Record<string, string> = {}) =>
+const post = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) =>
   door.call(`/object/b/${path}`, { method: 'POST', body, headers });
 const json = async (answer: Response) => (await answer.json()) as Record<string, unknown>;
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -69,7 +72,11 @@ describe('an upload', () => {
     });
     expect(await json(await put('empty', Buffer.alloc(0)))).toMatchObject({ size: 0 });
     expect(await json(await put('large', large))).toMatchObject({ size: large.byteLength });
-    const answer = await door.call('/object/b/chunked', { method: 'PUT', body: chunked, ...{ duplex: 'half' } });
+    const answer = await door.call('/object/b/chunked', {
+      method: 'PUT',
+      body: chunked,
+      ...{ duplex: 'half' },
+    });
     expect(await json(answer)).toMatchObject({ size: large.byteLength });
     expect(door.service.objects_.get('b\nchunked')?.bytes.equals(large)).toBe(true);
   });
@@ -93,8 +100,9 @@ describe('an upload', () => {
   });
 
   test('is checked against content-digest before it is stored', async () => {
-    const digest = (text: string, name = 'sha-256') =>
-      ({ 'content-digest': `${name}=:${createHash(name.replace('-', '')).update(text).digest('base64')}:` });
+    const digest = (text: string, name = 'sha-256') => ({
+      'content-digest': `${name}=:${createHash(name.replace('-', '')).update(text).digest('base64')}:`,
+    });
     expect((await put('x', 'hello', digest('hello'))).status).toBe(200);
     expect((await put('x', 'hello', digest('hello', 'sha-512'))).status).toBe(200);
     const refused = await put('y', 'hello', digest('hellO'));
@@ -109,18 +117,25 @@ describe('an upload', () => {
     ['metadata that is no JSON', { 'x-metadata': base64('{a}') }, 'InvalidMetadata'],
     ['metadata that is no object', { 'x-metadata': base64('[1]') }, 'InvalidMetadata'],
     ['metadata that is no UTF-8', { 'x-metadata': '/w==' }, 'InvalidMetadata'],
-    ['metadata over 8 KiB', { 'x-metadata': base64(`{"a":"${'x'.repeat(8192)}"}`) }, 'InvalidMetadata'],
+    [
+      'metadata over 8 KiB',
+      { 'x-metadata': base64(`{"a":"${'x'.repeat(8192)}"}`) },
+      'InvalidMetadata',
+    ],
     ['upsert', { 'x-upsert': 'maybe' }, 'InvalidRequest'],
     ['tag', { 'if-match': 'abc' }, 'InvalidRequest'],
     ['range', { 'content-range': 'bytes 0-1/2' }, 'InvalidRequest'],
     ['type', { 'content-type': 'é' }, 'InvalidRequest'],
   ];
-  test.each(bad)('with a bad %s is refused without reading its body', async (_name, headers, code) => {
-    const answer = await put('x', 'body', headers);
-    expect(answer.status).toBe(400);
-    expect(await json(answer)).toMatchObject({ code });
-    expect(door.service.counts.begun).toBe(0);
-  });
+  test.each(bad)(
+    'with a bad %s is refused without reading its body',
+    async (_name, headers, code) => {
+      const answer = await put('x', 'body', headers);
+      expect(answer.status).toBe(400);
+      expect(await json(answer)).toMatchObject({ code });
+      expect(door.service.counts.begun).toBe(0);
+    },
+  );
 });
 
 describe('a form', () => {
@@ -135,7 +150,14 @@ describe('a form', () => {
   const file = new Blob(['hello'], { type: 'image/png' });
 
   test('with fields before and after a file without a name', async () => {
-    const answer = await post('x', form([['cacheControl', '3600'], ['', file], ['metadata', '{"ü":1}']]));
+    const answer = await post(
+      'x',
+      form([
+        ['cacheControl', '3600'],
+        ['', file],
+        ['metadata', '{"ü":1}'],
+      ]),
+    );
     expect(await json(answer)).toMatchObject({
       size: 5,
       content_type: 'image/png',
@@ -147,31 +169,50 @@ describe('a form', () => {
 
   test.each(['before', 'after'])('whose contentType stands %s the file', async (where) => {
     const type: [string, string] = ['contentType', 'Text/Plain; charset=utf-8'];
-    const parts: [string, string | Blob][] = where === 'before' ? [type, ['f', file]] : [['f', file], type];
-    expect(await json(await post('x', form(parts)))).toMatchObject({ content_type: 'Text/Plain; charset=utf-8' });
+    const parts: [string, string | Blob][] =
+      where === 'before' ? [type, ['f', file]] : [['f', file], type];
+    expect(await json(await post('x', form(parts)))).toMatchObject({
+      content_type: 'Text/Plain; charset=utf-8',
+    });
   });
 
   test('of 4 MiB streams through', async () => {
     const large = Buffer.alloc(4 * 1024 * 1024, '\r\n--x');
-    await post('x', form([['', new Blob([large])], ['cacheControl', 'no-store']]));
+    await post(
+      'x',
+      form([
+        ['', new Blob([large])],
+        ['cacheControl', 'no-store'],
+      ]),
+    );
     const stored = door.service.objects_.get('b\nx');
     expect(stored?.bytes.equals(large)).toBe(true);
     expect(stored?.cache_control).toBe('no-store');
   });
 
-  const lines = (parts: string[], end = '--X--\r\n') => parts.map((part) => `--X\r\n${part}\r\n`).join('') + end;
+  const lines = (parts: string[], end = '--X--\r\n') =>
+    parts.map((part) => `--X\r\n${part}\r\n`).join('') + end;
   const filePart = 'Content-Disposition: form-data; name=""; filename="a"\r\n\r\nhello';
-  const raw = (text: string, type = 'multipart/form-data; boundary=X') => post('x', text, { 'content-type': type });
+  const raw = (text: string, type = 'multipart/form-data; boundary=X') =>
+    post('x', text, { 'content-type': type });
 
   test('whose file has no type, or an odd one, keeps what was said', async () => {
-    expect(await json(await raw(lines([filePart])))).toMatchObject({ content_type: 'text/x-guessed', size: 5 });
+    expect(await json(await raw(lines([filePart])))).toMatchObject({
+      content_type: 'text/x-guessed',
+      size: 5,
+    });
     const typed = filePart.replace('\r\n\r\n', '\r\nContent-Type: Text/HTML; Charset="X"\r\n\r\n');
-    expect(await json(await raw(lines([typed])))).toMatchObject({ content_type: 'Text/HTML; Charset="X"' });
-    expect(await json(await raw(lines([filePart.replace('hello', '')])))).toMatchObject({ size: 0 });
+    expect(await json(await raw(lines([typed])))).toMatchObject({
+      content_type: 'Text/HTML; Charset="X"',
+    });
+    expect(await json(await raw(lines([filePart.replace('hello', '')])))).toMatchObject({
+      size: 0,
+    });
   });
 
-  const field = (name: string, value: string) => `Content-Disposition: form-data; name="${name}"\r\n\r\n${value}`;
-  test.each([
+  const field = (name: string, value: string) =>
+    `Content-Disposition: form-data; name="${name}"\r\n\r\n${value}`;
+  test.each<[string, string, string?]>([
     ['without a boundary', lines([filePart]), 'multipart/form-data'],
     ['with another boundary', lines([filePart]), 'multipart/form-data; boundary=Y'],
     ['without a file', lines([field('cacheControl', '1')])],
@@ -179,7 +220,10 @@ describe('a form', () => {
     ['that ends within its file', lines([filePart], '').slice(0, -4)],
     ['without its last boundary', lines([filePart], '')],
     ['with a part that has no disposition', lines(['Content-Type: a/b\r\n\r\nx', filePart])],
-    ['with too many parts', lines([...Array.from({ length: 30 }, () => field('a', 'b')), filePart])],
+    [
+      'with too many parts',
+      lines([...Array.from({ length: 30 }, () => field('a', 'b')), filePart]),
+    ],
     ['with a field too long', lines([field('metadata', 'x'.repeat(20_000)), filePart])],
     ['with a late field too long', lines([filePart, field('metadata', 'x'.repeat(20_000))])],
     ['with a type that is no header', lines([field('contentType', 'a/b\r\nx: y'), filePart])],

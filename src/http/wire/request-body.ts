@@ -28,6 +28,8 @@ export class RequestBody {
   readonly #exists: boolean;
   readonly #gone = new AbortController();
   #isWatching = false;
+  /** True while the client waits for a 100 and has sent nothing. */
+  #isAwaited: boolean;
   #failure: Rejection | undefined;
   #wake: () => void = () => undefined;
   readonly #onEvent = () => this.#wake();
@@ -40,6 +42,7 @@ export class RequestBody {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#options = options;
+    this.#isAwaited = options.expectsContinue;
     const length = incoming.headers['content-length'];
     const isChunked = incoming.headers['transfer-encoding'] !== undefined;
     this.declaredBytes = isChunked ? undefined : Number(length ?? 0);
@@ -60,7 +63,8 @@ export class RequestBody {
   /** The bytes, once. Throws `BodyRefused`. */
   async *bytes(): AsyncGenerator<Uint8Array, void, undefined> {
     this.#watch();
-    if (this.#options.expectsContinue && this.isUnread) this.#outgoing.writeContinue();
+    if (this.#isAwaited && this.isUnread) this.#outgoing.writeContinue();
+    this.#isAwaited = false;
     for (;;) {
       const chunk = this.#take();
       if (chunk === 'end') return;
@@ -77,6 +81,7 @@ export class RequestBody {
 
   /** Reads and forgets what comes, within limits: for a client whose answer is already written. */
   async drain(limits: { readonly maxBytes: number; readonly timeoutMs: number }): Promise<void> {
+    if (this.#isAwaited) return;
     this.#watch();
     let isOver = false;
     const timer = setTimeout(() => {

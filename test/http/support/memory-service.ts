@@ -24,8 +24,8 @@ import {
   BodyRefused,
   type Buckets,
   type Health,
-  type Objects,
   type ObjectListing,
+  type Objects,
   type Service,
 } from '../../../src/service/service.ts';
 
@@ -76,7 +76,8 @@ function createClock() {
 type TestClock = ReturnType<typeof createClock>;
 
 function memoryBuckets({ rows, objects_ }: MemoryService, clock: TestClock): Buckets {
-  const heldBy = (name: string) => [...objects_.keys()].filter((key) => key.startsWith(`${name}\n`));
+  const heldBy = (name: string) =>
+    [...objects_.keys()].filter((key) => key.startsWith(`${name}\n`));
   const state = (name: string) => ({
     bucket: rows.get(name),
     totals: { ...noTotals, count: heldBy(name).length },
@@ -89,7 +90,12 @@ function memoryBuckets({ rows, objects_ }: MemoryService, clock: TestClock): Buc
       if (!decided.ok) return decided;
       const position = clock.next();
       const at = clock.now();
-      const bucket = { ...decided.value.bucket, keyspace: position, created_at: at, updated_at: at };
+      const bucket = {
+        ...decided.value.bucket,
+        keyspace: position,
+        created_at: at,
+        updated_at: at,
+      };
       rows.set(name, bucket);
       return ok({ bucket, position });
     },
@@ -209,7 +215,10 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
         .sort((left, right) => (left.path < right.path ? -1 : 1));
       const objects = all.slice(0, listing.limit);
       const last = objects.at(-1);
-      const next = all.length > objects.length && last ? { kind: 'path' as const, value: last.path } : undefined;
+      const next =
+        all.length > objects.length && last
+          ? { kind: 'path' as const, value: last.path }
+          : undefined;
       return ok({ objects, prefixes: [], next });
     },
   };
