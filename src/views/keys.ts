@@ -189,7 +189,7 @@ export function webhookKey(id: string): Buffer {
   return Buffer.from(`m${id}`);
 }
 
-/** `index` tells apart what one record makes expire; at most 255. */
+/** `index` tells apart what one record makes expire; at most 254, below the FF that ends a range. */
 export function expiryKey(position: Position, index: number): Buffer {
   return Buffer.concat([numbered('x', position, ''), Buffer.from([index])]);
 }

@@ -1,0 +1,421 @@
+import { describe, expect, it } from 'vitest';
+import type { Counter, Observe } from '../../src/domain/effects.ts';
+import type { CommittedRecord } from '../../src/domain/events.ts';
+import type { BlobId, Position } from '../../src/domain/names.ts';
+import type { CommittedFrame } from '../../src/journal/journal.ts';
+import { ApplierClosed, ApplyFailed } from '../../src/views/applier.ts';
+import type { FenceInfo } from '../../src/views/fences.ts';
+import { crcsKey, lastReleaseKey } from '../../src/views/keys.ts';
+import { deferred } from '../support/deferred.ts';
+import { framesOf, RandomLog, type Step } from '../support/random-log.ts';
+import { memoryViews, silent } from '../support/views.ts';
+
+/** A bucket, then `count` uploads of other paths or the same. */
+function uploads(count: number): CommittedRecord[] {
+  const steps: Step[] = Array.from({ length: count }, (_, index) => [8, 0, index, 1 + index]);
+  return new RandomLog([[0, 0, 0, 0], ...steps]).records;
+}
+
+const blobsOf = (records: readonly CommittedRecord[]) =>
+  records.flatMap(({ event }) => (event.type === 'object.stored' ? [event.object.blob_id] : []));
+
+function lastOf(records: readonly CommittedRecord[]): Position {
+  return records.at(-1)?.position ?? (0 as Position);
+}
+
+/** Frames that the test hands out one by one. */
+function handed() {
+  const waiting: CommittedFrame[] = [];
+  let ended = false;
+  let next = deferred();
+  const wake = () => {
+    const before = next;
+    next = deferred();
+    before.resolve();
+  };
+  async function* frames(): AsyncGenerator<CommittedFrame> {
+    for (;;) {
+      const frame = waiting.shift();
+      if (frame) yield frame;
+      else if (ended) return;
+      else await next.promise;
+    }
+  }
+  return {
+    frames: frames(),
+    async hand(records: readonly CommittedRecord[], sizes?: number[]) {
+      for await (const frame of framesOf(records, sizes)) waiting.push(frame);
+      wake();
+    },
+    end() {
+      ended = true;
+      wake();
+    },
+  };
+}
+
+function watching() {
+  const said: string[] = [];
+  const counted: Counter[] = [];
+  const observe: Observe = {
+    ...silent,
+    warn: (message) => void said.push(message),
+    error: (message) => void said.push(message),
+    count: (counter) => void counted.push(counter),
+  };
+  return { said, counted, observe };
+}
+
+describe('the applier', () => {
+  it('lets each waiter go once its position is applied, and not before', async () => {
+    const records = uploads(6);
+    const { applier, views } = await memoryViews();
+    const { frames, hand, end } = handed();
+    const running = applier.run(frames);
+    const seen: Position[] = [];
+    const waits = [...records].reverse().map(async ({ position }) => {
+      await applier.waitFor(position);
+      expect(views.applied).toBeGreaterThanOrEqual(position);
+      seen.push(position);
+    });
+    await hand(records.slice(0, 3));
+    await applier.waitFor(lastOf(records.slice(0, 3)));
+    expect(seen).toEqual(records.slice(0, 3).map(({ position }) => position));
+    await hand(records.slice(3));
+    await Promise.all(waits);
+    expect(seen).toEqual(records.map(({ position }) => position));
+    await applier.waitFor(0 as Position);
+    end();
+    await running;
+    await applier.close();
+  });
+
+  it('publishes the blobs of a frame before its rows are visible, and each blob once', async () => {
+    const records = uploads(4);
+    const published: BlobId[] = [];
+    const made = await memoryViews({
+      blobs: {
+        publish: async (blobIds) => {
+          for (const blobId of blobIds) expect(made.views.isRetained(blobId)).toBe(false);
+          published.push(...blobIds);
+          return { missing: [] };
+        },
+        finalize: async () => {},
+      },
+    });
+    await made.applier.run(framesOf(records));
+    expect(published).toEqual(blobsOf(records));
+    await made.applier.close();
+    expect(made.applier.finalizedPosition).toBe(lastOf(records));
+  });
+
+  it('publishes nothing of a copy, and nothing in a replay', async () => {
+    const steps: Step[] = Array.from({ length: 8 }, (_, index) => [40, 0, index, index + 1]);
+    const { records } = new RandomLog([[0, 0, 0, 0], [8, 0, 0, 1], ...steps]);
+    const copies = records.filter(({ event }) => event.type === 'object.stored' && event.source);
+    expect(copies.length).toBeGreaterThan(3);
+    const published: BlobId[] = [];
+    const blobs = {
+      publish: async (blobIds: readonly BlobId[]) => {
+        published.push(...blobIds);
+        return { missing: [] };
+      },
+      finalize: async () => {},
+    };
+    const running = await memoryViews({ blobs });
+    await running.applier.run(framesOf(records));
+    expect(published).toEqual(blobsOf(records).slice(0, 1));
+    const replaying = await memoryViews({ blobs });
+    const { records: count } = await replaying.applier.replay(framesOf(records, [3]));
+    expect(count).toBe(records.length);
+    expect(published.length).toBe(1);
+    expect(replaying.applier.finalizedPosition).toBe(lastOf(records));
+  });
+
+  it('goes on while a publish fails, tries again, and holds the finalized position back', async () => {
+    const records = uploads(3);
+    const [first] = blobsOf(records);
+    const before = records.slice(0, 1);
+    let broken = true;
+    const pauses: number[] = [];
+    let retry = deferred();
+    const published: BlobId[] = [];
+    const { said, observe } = watching();
+    const { applier } = await memoryViews({
+      observe,
+      pause: async (ms) => {
+        pauses.push(ms);
+        await retry.promise;
+        retry = deferred();
+      },
+      blobs: {
+        publish: async (blobIds) => {
+          if (broken && first && blobIds.includes(first)) throw new Error('ENOSPC');
+          published.push(...blobIds);
+          return { missing: [] };
+        },
+        finalize: async () => {},
+      },
+    });
+    const { frames, hand, end } = handed();
+    const running = applier.run(frames);
+    for (const record of records) {
+      await hand([record]);
+      await applier.waitFor(record.position);
+    }
+    expect(applier.finalizedPosition).toBe(lastOf(before));
+    expect(said.length).toBe(1);
+    retry.resolve();
+    await until(() => pauses.length === 2);
+    expect(pauses[1]).toBeGreaterThan(pauses[0] ?? 0);
+    broken = false;
+    retry.resolve();
+    await until(() => applier.finalizedPosition === lastOf(records));
+    expect([...published].sort()).toEqual([...blobsOf(records)].sort());
+    end();
+    await running;
+    await applier.close();
+  });
+
+  it('holds the finalized position until what was published is durable', async () => {
+    const records = uploads(2);
+    const syncing = deferred();
+    const { applier } = await memoryViews({
+      blobs: { publish: async () => ({ missing: [] }), finalize: () => syncing.promise },
+    });
+    await applier.run(framesOf(records, [10]));
+    expect(applier.applied).toBe(lastOf(records));
+    expect(applier.finalizedPosition).toBe(0);
+    syncing.resolve();
+    await applier.close();
+    expect(applier.finalizedPosition).toBe(lastOf(records));
+  });
+
+  it('believes no sync after one that failed', async () => {
+    const records = uploads(4);
+    let syncs = 0;
+    const { said, observe } = watching();
+    const { applier } = await memoryViews({
+      observe,
+      blobs: {
+        publish: async () => ({ missing: [] }),
+        finalize: async () => {
+          syncs += 1;
+          throw new Error('EIO');
+        },
+      },
+    });
+    await applier.run(framesOf(records.slice(0, 3)));
+    await applier.run(framesOf(records.slice(3)));
+    await applier.close();
+    expect(applier.finalizedPosition).toBeLessThanOrEqual(records[0]?.position ?? 0);
+    expect([syncs, said.length]).toEqual([1, 1]);
+  });
+
+  it('tells of a blob that is nowhere, and counts it', async () => {
+    const records = uploads(1);
+    const { said, counted, observe } = watching();
+    const { applier } = await memoryViews({
+      observe,
+      blobs: { publish: async (blobIds) => ({ missing: blobIds }), finalize: async () => {} },
+    });
+    await applier.run(framesOf(records));
+    expect([said.length, counted]).toEqual([1, ['missing_blob']]);
+    expect(applier.applied).toBe(lastOf(records));
+  });
+
+  it('fails for good where the views can not be written: everyone who waits is told', async () => {
+    const records = uploads(3);
+    const { applier, store } = await memoryViews();
+    const write = store.write.bind(store);
+    const cause = new Error('the disk is gone');
+    store.write = (batch) =>
+      batch.applied === lastOf(records) ? Promise.reject(cause) : write(batch);
+    const waiting = applier.waitFor(lastOf(records));
+    const running = applier.run(framesOf(records));
+    await expect(waiting).rejects.toThrow(ApplyFailed);
+    await expect(waiting).rejects.toMatchObject({ cause });
+    await expect(running).rejects.toBe(cause);
+    expect(await applier.failed).toBe(cause);
+    await expect(applier.waitFor(lastOf(records))).rejects.toThrow(ApplyFailed);
+    expect(applier.applied).toBeLessThan(lastOf(records));
+  });
+
+  it('fails where the frames do, after those that came before', async () => {
+    const records = uploads(2);
+    const cause = new Error('unreadable');
+    async function* frames() {
+      yield* framesOf(records);
+      throw cause;
+    }
+    const { applier } = await memoryViews();
+    await expect(applier.run(frames())).rejects.toBe(cause);
+    expect(await applier.failed).toBe(cause);
+    expect(applier.applied).toBe(lastOf(records));
+  });
+
+  it('rejects who waits when it is closed', async () => {
+    const { applier } = await memoryViews();
+    const waiting = applier.waitFor(9 as Position);
+    const rejected = expect(waiting).rejects.toThrow(ApplierClosed);
+    await applier.close();
+    await rejected;
+  });
+
+  it('puts frames that wait already into one batch', async () => {
+    const records = uploads(40);
+    const { applier, store } = await memoryViews();
+    const write = store.write.bind(store);
+    let writes = 0;
+    store.write = (batch) => {
+      writes += 1;
+      return write(batch);
+    };
+    await applier.run(framesOf(records));
+    expect(writes).toBeLessThan(records.length / 2);
+    expect(applier.applied).toBe(lastOf(records));
+  });
+});
+
+describe('a fence', () => {
+  it('is due after so many records, and says position and totals of one instant', async () => {
+    const records = uploads(30);
+    const { applier, fences } = await memoryViews({ fenceEvery: { records: 7, bytes: 1e9 } });
+    for (const record of records) await applier.replay(framesOf([record]));
+    await applier.close();
+    expect(fences.length).toBe(Math.floor(records.length / 7));
+    for (const fence of fences) expectTrue(fence, records);
+  });
+
+  it('is due after so many bytes', async () => {
+    const { applier, fences } = await memoryViews({ fenceEvery: { records: 1e9, bytes: 1 } });
+    await applier.replay(framesOf(uploads(3), [10]));
+    await applier.close();
+    expect(fences.length).toBe(1);
+  });
+
+  it('is written only after a flush that began once its rows were written', async () => {
+    const records = uploads(9);
+    const steps: string[] = [];
+    const made = await memoryViews({
+      fenceEvery: { records: 1, bytes: 1 },
+      fence: async ({ position }) => void steps.push(`fence ${position}`),
+    });
+    made.store.flush = async () => void steps.push(`flush ${made.store.applied}`);
+    for (const record of records) await made.applier.replay(framesOf([record]));
+    await made.applier.close();
+    const expected = records.flatMap(({ position }) => [`flush ${position}`, `fence ${position}`]);
+    expect(steps).toEqual(expected);
+  });
+
+  it('that fails is not fatal: the next one is due in its time', async () => {
+    const { said, observe } = watching();
+    const { applier } = await memoryViews({
+      observe,
+      fenceEvery: { records: 2, bytes: 1e9 },
+      fence: () => Promise.reject(new Error('ENOSPC')),
+    });
+    const records = uploads(6);
+    for (const record of records) await applier.replay(framesOf([record]));
+    await applier.close();
+    expect(applier.applied).toBe(lastOf(records));
+    expect(said.length).toBeGreaterThan(1);
+  });
+
+  it('stands right behind a retention before anything later is applied', async () => {
+    const { records } = new RandomLog([
+      [0, 0, 0, 0],
+      [8, 0, 0, 1],
+      [86, 100, 0, 0],
+      [8, 0, 1, 2],
+    ]);
+    const retention = records[2];
+    expect(retention?.event.type).toBe('retention.advanced');
+    const writing = deferred();
+    const reached = deferred();
+    const { applier } = await memoryViews({
+      fence: async ({ position }) => {
+        expect(position).toBe(retention?.position);
+        reached.resolve();
+        await writing.promise;
+      },
+    });
+    const replaying = applier.replay(framesOf(records, [10]));
+    await reached.promise;
+    expect(applier.applied).toBe(retention?.position);
+    writing.resolve();
+    await replaying;
+    expect(applier.applied).toBe(lastOf(records));
+  });
+
+  it('of a clean stop says what is applied', async () => {
+    const records = uploads(12);
+    const { applier, fences } = await memoryViews();
+    await applier.run(framesOf(records));
+    const fence = await applier.fence();
+    expect(fences).toEqual([fence]);
+    expectTrue(fence, records);
+  });
+
+  function expectTrue(fence: FenceInfo, records: readonly CommittedRecord[]) {
+    const rows = new Map<string, number>();
+    for (const { event, position } of records) {
+      if (event.type === 'object.stored' && position <= fence.position) {
+        rows.set(event.object.path, event.object.size);
+      }
+    }
+    const [totals] = fence.totals.map(([, value]) => value);
+    expect(totals?.count ?? 0).toBe(rows.size);
+    expect(totals?.bytes ?? 0).toBe([...rows.values()].reduce((sum, size) => sum + size, 0));
+    expect(fence).toMatchObject({ viewsId: 'views-1', projection: 1 });
+  }
+});
+
+describe('a blob that was released', () => {
+  it('keeps its CRCs until the retention has passed its last release', async () => {
+    // Upload, copy, delete the upload, delete the copy: two releases of one blob.
+    const log = new RandomLog([
+      [0, 0, 0, 0],
+      [8, 0, 0, 1],
+      [40, 0, 0, 3],
+      [60, 0, 0, 0],
+      [60, 0, 3, 0],
+    ]);
+    const types = log.records.map(({ event }) => event.type);
+    expect(types.slice(1)).toEqual([
+      'object.stored',
+      'object.stored',
+      'object.deleted',
+      'object.deleted',
+    ]);
+    const [blobId] = blobsOf(log.records);
+    if (!blobId) throw new Error('no blob');
+    const [firstRelease, lastRelease] = log.records.slice(-2).map(({ position }) => position);
+    const { applier, store, views } = await memoryViews();
+    await applier.replay(framesOf(log.records));
+    expect(store.get(lastReleaseKey(blobId))).toBe(lastRelease);
+    for (const [passed, retained] of [
+      [firstRelease, true],
+      [lastRelease, false],
+    ] as const) {
+      const position = (applier.applied + 1) as Position;
+      const event = {
+        type: 'retention.advanced',
+        position: passed ?? (0 as Position),
+        time: 0,
+      } as const;
+      const actor = { sub: null, role: 'system', request_id: null } as const;
+      await applier.replay(framesOf([{ event, actor, position, timeMs: 1, epoch: 1 }]));
+      expect(views.isRetained(blobId)).toBe(retained);
+      expect(store.get(crcsKey(blobId)) !== undefined).toBe(retained);
+    }
+  });
+});
+
+/** Waits for what the background does, turn by turn of the event loop. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1000 && !condition(); turn += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(condition()).toBe(true);
+}
