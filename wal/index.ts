@@ -33,13 +33,13 @@ export {
   readLog,
   type SegmentFacts,
   type StoredFrame,
-} from './offline.ts';
-export { type OpenLogOptions, openLog } from './open.ts';
-export type { RecoveryReport } from './recover.ts';
+} from './offline/look.ts';
 export {
   type Verification,
   type VerifyOptions,
   type VerifyProgress,
   verifyLog,
-} from './verify.ts';
-export type { Witness } from './witness.ts';
+} from './offline/verify.ts';
+export { type OpenLogOptions, openLog } from './open.ts';
+export type { RecoveryReport } from './recovery/recover.ts';
+export type { Witness } from './recovery/witness.ts';

@@ -7,10 +7,10 @@ import type { Files } from './files.ts';
 import { type Limits, LOG_ID_BYTES, limits } from './format.ts';
 import type { Log, Position } from './log.ts';
 import { followFrames, readFrames, type Shelf } from './reader.ts';
-import { type Recovered, type RecoveryReport, recoverLog } from './recover.ts';
+import { type Recovered, type RecoveryReport, recoverLog } from './recovery/recover.ts';
+import type { Witness } from './recovery/witness.ts';
 import { createSegment, replaceSegment } from './segment.ts';
 import { Tail } from './tail.ts';
-import type { Witness } from './witness.ts';
 import { Writer } from './writer.ts';
 
 export interface OpenLogOptions {

@@ -50,6 +50,28 @@ describe('a log whose lives end badly', () => {
   });
 });
 
+describe('a recovery that is cut off', () => {
+  it('loses nothing, whichever of its changes of names the disk kept', async () => {
+    let finished = false;
+    for (let call = 1; !finished; call++) {
+      for (let seed = 1; seed <= 12; seed++) {
+        const disk = createFaultyDisk();
+        const told = await live({ disk, random: () => 0.5, seed: 1 }, []);
+        const torn = disk.restart();
+        const path = torn.paths().findLast((one) => one.endsWith('.wal')) ?? '';
+        torn.poke(path, torn.peek(path)?.subarray(0, -10) ?? Buffer.alloc(0));
+        const answered = told.answered.slice(0, -1);
+        breakOnce(torn, call, { kind: 'stop', before: seed % 2 === 0 });
+        finished = await start(torn).then(
+          () => true,
+          () => false,
+        );
+        await reopen(torn.powerLoss(seed), { answered, unknown: [] }, `call ${call}, seed ${seed}`);
+      }
+    }
+  });
+});
+
 /** Opens, appends until something breaks or enough is there, and sometimes closes. */
 async function live({ disk, random, seed }: Life, held: readonly string[]): Promise<Told> {
   const answered = [...held];

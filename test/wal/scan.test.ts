@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MAIN } from '#wal';
 import { FRAME_HEADER_BYTES, frameField, segmentKey } from '../../wal/format.ts';
 import { encodeFrame, encodeTrailer } from '../../wal/frame.ts';
-import { scanSegment } from '../../wal/scan.ts';
+import { scanSegment } from '../../wal/recovery/scan.ts';
 import type { SegmentHeader } from '../../wal/segment.ts';
 import { emptyDisk, FIRST, knownBytes, open, position, text } from './support/logs.ts';
 
@@ -46,6 +46,14 @@ const cases: { name: string; make: (given: Segment) => Buffer; reason: RegExp }[
     name: 'for a later position',
     make: ({ place }) =>
       encodeFrame(place, { ...next, first: position(3), durable: position(2) }).image,
+    reason: /for position 3/,
+  },
+  {
+    name: 'for a later position, before an end that was not written',
+    make: ({ place }) => {
+      const later = { ...next, first: position(3), durable: position(2) };
+      return Buffer.concat([encodeFrame(place, later).image, Buffer.alloc(600)]);
+    },
     reason: /for position 3/,
   },
   {

@@ -4,15 +4,15 @@
  * does not stop it.
  */
 import { join } from 'node:path';
-import { type Damage, LogCorrupt } from './errors.ts';
-import type { Files } from './files.ts';
-import { asBuffer } from './format.ts';
-import type { Position } from './log.ts';
-import { type LogTail, tailOf } from './offline.ts';
-import { type Scan, type ScannedFrame, walkSegment } from './scan.ts';
-import { isHeadless, listSegments, type SegmentName } from './segment.ts';
-import { type Joint, mismatch, readHeader, same } from './survey.ts';
-import type { Witness } from './witness.ts';
+import { type Damage, LogCorrupt } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { asBuffer } from '../format.ts';
+import type { Position } from '../log.ts';
+import { type Scan, type ScannedFrame, walkSegment } from '../recovery/scan.ts';
+import { type Joint, mismatch, readHeader, same } from '../recovery/survey.ts';
+import type { Witness } from '../recovery/witness.ts';
+import { isHeadless, listSegments, type SegmentName } from '../segment.ts';
+import { type LogTail, tailOf } from './look.ts';
 
 export interface VerifyOptions {
   readonly witnesses?: readonly Witness[];

@@ -3,10 +3,10 @@
  * another history up to there, has lost what somebody was told is safe; it is not opened.
  */
 import { join } from 'node:path';
-import { LogBehindWitness, LogCorrupt } from './errors.ts';
-import type { Files } from './files.ts';
-import { asBuffer } from './format.ts';
-import type { Position } from './log.ts';
+import { LogBehindWitness, LogCorrupt } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { asBuffer } from '../format.ts';
+import type { Position } from '../log.ts';
 import { walkSegment } from './scan.ts';
 import { type LastSegment, type Survey, same } from './survey.ts';
 

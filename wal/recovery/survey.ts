@@ -3,11 +3,10 @@
  * all of the last segment. Recovery decides by it, `inspectLog` shows it.
  */
 import { join } from 'node:path';
-import { LogCorrupt } from './errors.ts';
-import type { Files } from './files.ts';
-import { asBuffer, genesisChain, SEGMENT_HEADER_BYTES, TRAILER_BYTES } from './format.ts';
-import type { Position } from './log.ts';
-import { type Scan, scanSegment } from './scan.ts';
+import { LogCorrupt } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { asBuffer, genesisChain, SEGMENT_HEADER_BYTES, TRAILER_BYTES } from '../format.ts';
+import type { Position } from '../log.ts';
 import {
   decodeSegmentHeader,
   decodeTrailer,
@@ -16,7 +15,8 @@ import {
   type SegmentEnd,
   type SegmentHeader,
   type SegmentName,
-} from './segment.ts';
+} from '../segment.ts';
+import { type Scan, scanSegment } from './scan.ts';
 
 export interface SealedSegment {
   readonly file: string;

@@ -6,12 +6,12 @@
  * two of its steps is recovered by running it again.
  */
 import { dirname, join } from 'node:path';
-import { LogCorrupt } from './errors.ts';
-import type { Files } from './files.ts';
-import { genesisChain, segmentKey } from './format.ts';
-import { encodeTrailer } from './frame.ts';
-import type { Position } from './log.ts';
-import { brokenName, finalName, recoveredName } from './segment.ts';
+import { LogCorrupt } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { genesisChain, segmentKey } from '../format.ts';
+import { encodeTrailer } from '../frame.ts';
+import type { Position } from '../log.ts';
+import { brokenName, finalName, recoveredName } from '../segment.ts';
 import { type LastSegment, type SealedSegment, type Survey, surveyLog } from './survey.ts';
 import { requireWitnesses, type Witness } from './witness.ts';
 

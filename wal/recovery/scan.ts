@@ -10,17 +10,17 @@ import {
   SEGMENT_HEADER_BYTES,
   type SegmentKey,
   segmentKey,
-} from './format.ts';
+} from '../format.ts';
 import {
   decodeFrameBody,
   decodeFrameHeader,
   type FrameHeader,
   isFrameHeader,
   nextChain,
-} from './frame.ts';
-import type { Position } from './log.ts';
-import { hasZeroSector } from './mask.ts';
-import type { SegmentHeader } from './segment.ts';
+} from '../frame.ts';
+import type { Position } from '../log.ts';
+import { hasZeroSector } from '../mask.ts';
+import type { SegmentHeader } from '../segment.ts';
 
 export interface ScannedFrame {
   readonly offset: number;

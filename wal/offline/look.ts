@@ -3,14 +3,14 @@
  * meanwhile: an end that a crash or a write under way explains is a `tail`, not corruption.
  */
 import { join } from 'node:path';
-import { LogCorrupt } from './errors.ts';
-import type { Files } from './files.ts';
-import { asBuffer } from './format.ts';
-import type { Frame, Position } from './log.ts';
-import { type ScannedFrame, walkSegment } from './scan.ts';
-import { isHeadless, listSegments } from './segment.ts';
-import { type Joint, mismatch, readHeader, surveyLog } from './survey.ts';
-import { frameOf } from './tail.ts';
+import { LogCorrupt } from '../errors.ts';
+import type { Files } from '../files.ts';
+import { asBuffer } from '../format.ts';
+import type { Frame, Position } from '../log.ts';
+import { type ScannedFrame, walkSegment } from '../recovery/scan.ts';
+import { type Joint, mismatch, readHeader, surveyLog } from '../recovery/survey.ts';
+import { isHeadless, listSegments } from '../segment.ts';
+import { frameOf } from '../tail.ts';
 
 /** The unfinished end of a log. */
 export interface LogTail {
