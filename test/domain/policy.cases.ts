@@ -205,6 +205,18 @@ const table: readonly Row[] = [
       service      | no_key    no_key  no_key  no_key  no_key  no_key`,
   },
   {
+    // A write to a free path is an add; asked as an overwrite it finds nothing.
+    row: 'overwrite a missing object',
+    actions: ['object.overwrite'],
+    there: 'bucket',
+    cells: `
+      anonymous    | sign_in   sign_in sign_in sign_in sign_in sign_in
+      user         | no_bucket denied  denied  denied  denied  denied
+      object owner | no_bucket denied  denied  denied  denied  denied
+      bucket owner | denied    denied  denied  denied  denied  denied
+      service      | no_key    no_key  no_key  no_key  no_key  no_key`,
+  },
+  {
     row: 'read in a missing bucket',
     actions: ['object.read'],
     there: 'nothing',
