@@ -49,7 +49,8 @@ export interface OpenBlob {
   /**
    * The bytes, checked: a whole read by BLAKE3, a range by the CRCs of the blocks it touches. Nothing
    * that is wrong is ever the last chunk: a mismatch throws `BlobDamaged` before the part that would
-   * complete the answer is handed out.
+   * complete the answer is handed out. Chunks belong to the reader. A range that is not inside of the
+   * blob is a RangeError at once.
    */
   bytes(range?: ByteRange): ByteStream;
   close(): Promise<void>;
@@ -58,7 +59,8 @@ export interface OpenBlob {
 export interface BlobStore {
   /**
    * Reads `body` to its end into a new staged blob; durable, with its name, when this resolves. On
-   * any failure, that of `body` and an abort among them, nothing is left behind.
+   * any failure, that of `body` and an abort among them, nothing is left behind, and `body` is told
+   * by `return` that no more is wanted, which for a Node stream destroys it.
    */
   stage(body: ByteStream, limits: StageLimits): Promise<Staged>;
   /** Undoes a `stage` that no record refers to. */
