@@ -167,6 +167,26 @@ describe('a start', () => {
     await expect(open(swapped)).rejects.toThrow(/header is for position/);
   });
 
+  it('refuses a segment of another history of the same log', async () => {
+    const disk = await rolled();
+    const other = emptyDisk();
+    const { log } = await open(other, { limits: small });
+    for (let index = 0; index < 20; index++) await log.append(MAIN, [text(`RECORD ${index}`)]);
+    expect(other.names(DIRECTORY)).toEqual(disk.names(DIRECTORY));
+    for (const name of disk.names(DIRECTORY).slice(1)) {
+      const mixed = await rolled();
+      mixed.put(path(name), other.content(path(name)));
+      await expect(open(mixed)).rejects.toThrow(/chain value/);
+      expect((await verifyLog(mixed.files, DIRECTORY)).ok).toBe(false);
+    }
+  });
+
+  it('refuses a segment without a trailer before one whose header was not written', async () => {
+    const disk = await killed();
+    disk.put(path('00000000000000000004.wal'), Buffer.alloc(10));
+    await expect(open(disk)).rejects.toThrow(/has no trailer/);
+  });
+
   it('goes on with a log whose oldest segments were removed', async () => {
     const disk = await rolled();
     const { log } = await open(disk);
