@@ -124,8 +124,8 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
     const fault = disk.inject(made);
     if (!fault) return act();
     if (fault.kind === 'stop') {
-      if (!fault.before) act();
       stopped = true;
+      if (!fault.before) act();
       throw new Stopped(`${what.operation} ${what.path}`);
     }
     partly?.(fault);
@@ -186,7 +186,7 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
   function syncNames(directory: DirectoryNode): void {
     const touches = (change: NameChange) =>
       change.added?.directory === directory || change.removed?.directory === directory;
-    for (const change of pending) if (touches(change)) makeDurable(change);
+    for (const change of pending) if (touches(change)) keep(change, pending);
     pending = pending.filter((change) => !touches(change));
   }
 
@@ -393,7 +393,7 @@ function cutPower(root: DirectoryNode, pending: readonly NameChange[], random: (
 
 function keep(change: NameChange, pending: readonly NameChange[]): void {
   const folder = change.added?.directory;
-  const creation = pending.find(({ added }) => added?.node === folder);
+  const creation = folder && pending.find(({ added }) => added?.node === folder);
   if (creation) keep(creation, pending);
   makeDurable(change);
 }
