@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { parseSize } from './domain/sizes.ts';
+import { parseSize } from './domain/values/sizes.ts';
 
 export interface Kind<T> {
   /** What to do, as an imperative without a full stop. */

@@ -46,7 +46,7 @@ export function decideUpdate(
   if (!bucket) return refuse(rejection('NoSuchBucket'));
   const { updated_at: _updated, ...row } = bucket;
   const next = { ...row, ...changes };
-  if (widens(bucket.policy, next.policy) && totals.foreign > 0) {
+  if (opensToOthers({ bucket, totals, changes })) {
     const widening = authorize({ caller, action: 'bucket.widen', bucket });
     if (widening.refusal) {
       return refuse(
@@ -60,6 +60,16 @@ export function decideUpdate(
   const changed = settingNames.filter((name) => !sameSetting(bucket[name], next[name]));
   if (changed.length === 0) return ok(undefined);
   return ok({ type: 'bucket.updated', bucket: next, previous: bucket, changed });
+}
+
+/** True where the change lets more callers read what others than the owner put into the bucket. */
+export function opensToOthers(change: {
+  readonly bucket: BucketRow;
+  readonly totals: Totals;
+  readonly changes: Partial<BucketSettings>;
+}): boolean {
+  const { bucket, totals, changes } = change;
+  return totals.foreign > 0 && widens(bucket.policy, changes.policy ?? bucket.policy);
 }
 
 export function decideEmpty(

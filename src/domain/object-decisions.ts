@@ -7,13 +7,13 @@
 import { type BucketRow, bucketFacts } from './bucket.ts';
 import { type Caller, callerId } from './caller.ts';
 import type { Crcs, ObjectDeleted, ObjectStored } from './events.ts';
-import { allowsMime, essenceOf } from './mime.ts';
 import type { BucketUid, ObjectId, ObjectPath } from './names.ts';
 import { type Content, type ObjectRow, previousOf } from './object.ts';
 import { authorize } from './policy.ts';
 import { type EntityTags, refuseWrite, type WriteConditions } from './preconditions.ts';
 import { type Rejection, rejection } from './rejection.ts';
 import { ok, type Result, refuse } from './result.ts';
+import { allowsMime, essenceOf } from './values/mime.ts';
 
 export interface ObjectState {
   readonly bucket: BucketRow | undefined;

@@ -4,10 +4,10 @@
  */
 import { z } from 'zod';
 import { bucketPolicies, writePolicies } from '../domain/bucket.ts';
-import { isMimePattern } from '../domain/mime.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
-import { parseSize } from '../domain/sizes.ts';
+import { isMimePattern } from '../domain/values/mime.ts';
+import { parseSize } from '../domain/values/sizes.ts';
 
 const maxMimePatterns = 200;
 

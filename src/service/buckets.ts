@@ -1,11 +1,12 @@
 /** Buckets: create, read, list, update, empty, delete (B1–B5). */
-import { type BucketRow, bucketAfter, noTotals } from '../domain/bucket.ts';
+import { type BucketRow, type BucketSettings, bucketAfter, noTotals } from '../domain/bucket.ts';
 import {
   type BucketState,
   decideCreate,
   decideDeleteBucket,
   decideEmpty,
   decideUpdate,
+  opensToOthers,
 } from '../domain/bucket-decisions.ts';
 import type { Ids } from '../domain/effects.ts';
 import type { BucketEvent } from '../domain/events.ts';
@@ -31,15 +32,11 @@ export interface BucketParts {
 
 export function createBuckets(parts: BucketParts): Buckets {
   const { views, access, ids, bucketCreators, drainSoon } = parts;
-  const stateOf = (name: BucketName): BucketState => {
-    const bucket = views.bucket(name);
-    return { bucket, totals: bucket ? views.totals(bucket.keyspace) : noTotals };
-  };
   const change = <E extends BucketEvent>(
     call: Call,
     name: BucketName,
     decide: (state: BucketState) => Result<E | undefined>,
-  ) => changeBucket(parts, { call, name, decide: () => decide(stateOf(name)) });
+  ) => changeBucket(parts, { call, name, decide });
   return {
     async create(call, name, settings) {
       const refusal = access(call, { action: 'bucket.create', bucketCreators });
@@ -65,18 +62,7 @@ export function createBuckets(parts: BucketParts): Buckets {
       return ok(arrange(visible, listing));
     },
 
-    async update(call, name, changes) {
-      const refusal = access(call, { action: 'bucket.update', bucket: views.bucket(name) });
-      if (refusal) return refuse(refusal);
-      const { caller } = call;
-      const changed = await change(call, name, (state) => decideUpdate(state, { caller, changes }));
-      if (!changed.ok) return changed;
-      const unchanged = views.bucket(name);
-      if (changed.value.events.length > 0) return withBucket(changed.value);
-      return unchanged
-        ? ok({ bucket: unchanged, position: changed.value.position })
-        : refuse(rejection('NoSuchBucket'));
-    },
+    update: (call, name, changes) => update(parts, { call, name, changes }),
 
     async empty(call, name) {
       const refusal = access(call, { action: 'bucket.empty', bucket: views.bucket(name) });
@@ -103,19 +89,55 @@ export function createBuckets(parts: BucketParts): Buckets {
   };
 }
 
+function stateOf(views: Views, name: BucketName): BucketState {
+  const bucket = views.bucket(name);
+  return { bucket, totals: bucket ? views.totals(bucket.keyspace) : noTotals };
+}
+
+async function update(
+  parts: BucketParts,
+  request: {
+    readonly call: Call;
+    readonly name: BucketName;
+    readonly changes: Partial<BucketSettings>;
+  },
+): ReturnType<Buckets['update']> {
+  const { views, access } = parts;
+  const { call, name, changes } = request;
+  const { caller } = call;
+  const state = stateOf(views, name);
+  const { bucket, totals } = state;
+  const refusal = access(call, { action: 'bucket.update', bucket });
+  if (refusal) return refuse(refusal);
+  if (bucket && opensToOthers({ bucket, totals, changes })) {
+    // Asked for the record of who widened it; decideUpdate says what a refused caller can do.
+    access(call, { action: 'bucket.widen', bucket });
+  }
+  const early = decideUpdate(state, { caller, changes });
+  if (!early.ok) return early;
+  const decide = (now: BucketState) => decideUpdate(now, { caller, changes });
+  const changed = await changeBucket(parts, { call, name, decide });
+  if (!changed.ok) return changed;
+  if (changed.value.events.length > 0) return withBucket(changed.value);
+  const unchanged = views.bucket(name);
+  return unchanged
+    ? ok({ bucket: unchanged, position: changed.value.position })
+    : refuse(rejection('NoSuchBucket'));
+}
+
 function changeBucket<E extends BucketEvent>(
-  { commit }: BucketParts,
+  { commit, views }: BucketParts,
   change: {
     readonly call: Call;
     readonly name: BucketName;
-    readonly decide: () => Result<E | undefined>;
+    readonly decide: (state: BucketState) => Result<E | undefined>;
   },
 ): Promise<Result<CommitOutcome<E>>> {
   return commit<E>({
     actor: actorOf(change.call),
     locks: [bucketLock(change.name, 'exclusive')],
     decide: () => {
-      const decided = change.decide();
+      const decided = change.decide(stateOf(views, change.name));
       return decided.ok ? ok(decided.value ? [decided.value] : []) : decided;
     },
   });

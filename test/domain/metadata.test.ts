@@ -1,7 +1,7 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { maxMetadataBytes, metadataOf, parseMetadata } from '../../src/domain/metadata.ts';
+import { maxMetadataBytes, metadataOf, parseMetadata } from '../../src/domain/values/metadata.ts';
 
 const kept = (result: ReturnType<typeof parseMetadata>) =>
   result.ok ? result.value : result.rejection.code;

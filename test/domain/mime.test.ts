@@ -1,7 +1,7 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allowsMime, essenceOf, isMimePattern } from '../../src/domain/mime.ts';
+import { allowsMime, essenceOf, isMimePattern } from '../../src/domain/values/mime.ts';
 
 describe('essence of a content type', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseSize } from '../../src/domain/sizes.ts';
+import { parseSize } from '../../src/domain/values/sizes.ts';
 
 describe('sizes', () => {
   test.each([

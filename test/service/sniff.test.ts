@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forbiddenType, peek } from '../../src/service/sniff.ts';
+import { forbiddenType, peek } from '../../src/service/upload/sniff.ts';
 
 const png = Buffer.from(
   '89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100ffff03000006000557bfabd40000000049454e44ae426082',

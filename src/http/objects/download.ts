@@ -7,11 +7,11 @@
 import contentDisposition from 'content-disposition';
 import mimeTypes from 'mime-types';
 import type { ByteRange } from '../../blobs/blob-store.ts';
-import { essenceOf } from '../../domain/mime.ts';
 import type { ObjectRow } from '../../domain/object.ts';
 import { evaluateRead } from '../../domain/preconditions.ts';
 import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
+import { essenceOf } from '../../domain/values/mime.ts';
 import type { ReadableObject } from '../../service/service.ts';
 import type { HttpParts } from '../app.ts';
 import { problemAnswer } from '../problems.ts';

@@ -10,9 +10,9 @@ import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
 import contentDisposition from 'content-disposition';
 import type { ByteStream } from '../../blobs/blob-store.ts';
-import { parseMetadata } from '../../domain/metadata.ts';
 import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
+import { parseMetadata } from '../../domain/values/metadata.ts';
 import { BodyRefused } from '../../service/service.ts';
 import { faultOfText } from './upload-headers.ts';
 

@@ -1,9 +1,9 @@
 /** The headers of an upload. What they say wrongly is refused by name, before a byte is read. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseMetadata } from '../../domain/metadata.ts';
 import type { WriteConditions } from '../../domain/preconditions.ts';
 import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
+import { parseMetadata } from '../../domain/values/metadata.ts';
 import { entityTags } from './conditions.ts';
 
 export interface UploadMode {

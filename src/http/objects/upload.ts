@@ -6,9 +6,9 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteStream } from '../../blobs/blob-store.ts';
-import { essenceOf } from '../../domain/mime.ts';
 import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
+import { essenceOf } from '../../domain/values/mime.ts';
 import type { Changed, ObjectKey, UploadBody, UploadIntent } from '../../service/service.ts';
 import type { HttpParts } from '../app.ts';
 import { etagHeader, objectJson, positionHeader } from '../representations.ts';

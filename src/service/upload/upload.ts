@@ -4,26 +4,25 @@
  * discarded, except where the outcome is unknown, which recovery decides.
  */
 import { hasCode } from '#files';
-import { type BlobStore, BodyTooLarge, type Staged } from '../blobs/blob-store.ts';
-import type { Ids } from '../domain/effects.ts';
-import type { ObjectStored } from '../domain/events.ts';
-import type { ObjectId } from '../domain/names.ts';
-import { objectAfter } from '../domain/object.ts';
+import { type BlobStore, BodyTooLarge, type Staged } from '../../blobs/blob-store.ts';
+import type { Ids } from '../../domain/effects.ts';
+import type { ObjectStored } from '../../domain/events.ts';
+import type { ObjectId } from '../../domain/names.ts';
+import { objectAfter } from '../../domain/object.ts';
 import {
   admitUpload,
   decideStore,
   tooLarge,
   type Upload,
   unsupportedType,
-} from '../domain/object-decisions.ts';
-import { type Rejection, rejection } from '../domain/rejection.ts';
-import { ok, type Result, refuse } from '../domain/result.ts';
-import type { Views } from '../views/views.ts';
-import type { Access } from './access.ts';
-import { actorOf, type Commit, type CommitOutcome, type CommitRefusal } from './commit.ts';
-import { guessType } from './content-type.ts';
-import { bucketLock, keyLock } from './locks.ts';
-import { stateOf } from './objects.ts';
+} from '../../domain/object-decisions.ts';
+import { type Rejection, rejection } from '../../domain/rejection.ts';
+import { ok, type Result, refuse } from '../../domain/result.ts';
+import type { Views } from '../../views/views.ts';
+import type { Access } from '../access.ts';
+import { actorOf, type Commit, type CommitOutcome, type CommitRefusal } from '../commit.ts';
+import { bucketLock, keyLock } from '../locks.ts';
+import { stateOf } from '../objects.ts';
 import {
   type Admission,
   BodyRefused,
@@ -31,7 +30,8 @@ import {
   type Objects,
   type UploadBody,
   type UploadDetails,
-} from './service.ts';
+} from '../service.ts';
+import { guessType } from './content-type.ts';
 import { forbiddenType, peek } from './sniff.ts';
 
 export interface UploadParts {

@@ -3,8 +3,8 @@
  * bucket does not allow is refused, whatever it was declared as.
  */
 import { fileTypeFromBuffer } from 'file-type';
-import type { ByteStream } from '../blobs/blob-store.ts';
-import { allowsMime, essenceOf } from '../domain/mime.ts';
+import type { ByteStream } from '../../blobs/blob-store.ts';
+import { allowsMime, essenceOf } from '../../domain/values/mime.ts';
 
 /** What `file-type` wants to see at most, bytes. */
 const sampleBytes = 4100;

@@ -1,7 +1,7 @@
 /** User metadata: a JSON object of at most 8 KiB, kept as text, since no other form keeps every key. */
-import { utf8Bytes } from './names.ts';
-import { type Rejection, rejection } from './rejection.ts';
-import { ok, type Result, refuse } from './result.ts';
+import { utf8Bytes } from '../names.ts';
+import { type Rejection, rejection } from '../rejection.ts';
+import { ok, type Result, refuse } from '../result.ts';
 
 export const maxMetadataBytes = 8 * 1024;
 
