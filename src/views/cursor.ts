@@ -4,7 +4,7 @@
  */
 import type { AbstractSnapshot } from 'abstract-level';
 import type { KeyRange } from './keys.ts';
-import { PAGE, type ViewsStore } from './store.ts';
+import { PAGE, type RowIterator, type ViewsStore } from './store.ts';
 
 export interface Entry {
   readonly key: Buffer;
@@ -14,7 +14,7 @@ export interface Entry {
 const AFTER_JUMP = 4;
 
 export class Cursor {
-  readonly #iterator: ReturnType<ViewsStore['iterator']>;
+  readonly #iterator: RowIterator;
   #page: [Buffer, Buffer][] = [];
   #at = 0;
   #size: number;

@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { Level } from 'level';
 import type { Files } from '#files';
+import { readingAsync } from './damage.ts';
 import type { ViewsDatabase } from './store.ts';
 
 export interface LevelPlace {
@@ -12,7 +13,7 @@ export interface LevelPlace {
   readonly path: string;
 }
 
-/** Opens the database at `path`, or makes it there; its parent must exist. */
+/** Opens the database at `path`, or makes it there; its parent must exist. Throws ViewsDamaged. */
 export async function openLevel({ files, path }: LevelPlace): Promise<{
   readonly database: ViewsDatabase;
   readonly flush: () => Promise<void>;
@@ -21,7 +22,7 @@ export async function openLevel({ files, path }: LevelPlace): Promise<{
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   });
-  await database.open();
+  await readingAsync(() => database.open());
   const flush = async () => {
     await compactNothing(database);
     await files.syncDirectory(path);

@@ -6,6 +6,7 @@
 import type { AbstractLevel, AbstractSnapshot } from 'abstract-level';
 import type { Position } from '../domain/names.ts';
 import type { Operation } from './change.ts';
+import { reading, readingAsync } from './damage.ts';
 import { type KeyRange, metaKey } from './keys.ts';
 import { PROJECTION } from './projection.ts';
 import { openRow, packValue, sealRow } from './rows.ts';
@@ -33,6 +34,14 @@ export interface ScanOptions {
   readonly highWaterMarkBytes?: number;
 }
 
+export interface RowIterator {
+  /** The next `size` entries at most; none at the end. Throws ViewsDamaged. */
+  nextv(size: number): Promise<[key: Buffer, row: Buffer][]>;
+  /** Goes on with the first entry at `target` or after it. */
+  seek(target: Buffer): void;
+  close(): Promise<void>;
+}
+
 /** How many entries are asked of an iterator in one call. */
 export const PAGE = 1000;
 
@@ -43,7 +52,7 @@ export const PAGE = 1000;
  */
 export async function openViewsStore(options: ViewsStoreOptions): Promise<ViewsStore> {
   const { database, newId } = options;
-  await database.open();
+  await readingAsync(() => database.open());
   const stored = readMeta(database, 'id');
   const created = stored === undefined;
   const viewsId = created ? newId() : String(stored);
@@ -98,7 +107,7 @@ export class ViewsStore {
 
   /** The value at `key`, or undefined. Throws ViewsDamaged. */
   get(key: Buffer, snapshot?: AbstractSnapshot): unknown {
-    const row = this.#database.getSync(key, snapshot ? { snapshot } : {});
+    const row = reading(() => this.#database.getSync(key, snapshot ? { snapshot } : {}));
     return row === undefined ? undefined : openRow(key, row);
   }
 
@@ -107,8 +116,13 @@ export class ViewsStore {
   }
 
   /** Raw entries; `openRow` reads a value. Close it in every case. */
-  iterator(range: KeyRange, options: ScanOptions = {}) {
-    return this.#database.iterator({ ...range, ...options });
+  iterator(range: KeyRange, options: ScanOptions = {}): RowIterator {
+    const iterator = this.#database.iterator({ ...range, ...options });
+    return {
+      nextv: (size) => readingAsync(() => iterator.nextv(size)),
+      seek: (target) => iterator.seek(target),
+      close: () => iterator.close(),
+    };
   }
 
   /** The entries of `range`, from one snapshot. Throws ViewsDamaged. */
@@ -128,7 +142,7 @@ export class ViewsStore {
   async isEmpty(range: KeyRange, snapshot?: AbstractSnapshot): Promise<boolean> {
     const keys = this.#database.keys({ ...range, limit: 1, ...(snapshot ? { snapshot } : {}) });
     try {
-      return (await keys.next()) === undefined;
+      return (await readingAsync(() => keys.next())) === undefined;
     } finally {
       await keys.close();
     }
@@ -154,7 +168,7 @@ export class ViewsStore {
 
 function readMeta(database: ViewsDatabase, word: Parameters<typeof metaKey>[0]): unknown {
   const key = metaKey(word);
-  const row = database.getSync(key);
+  const row = reading(() => database.getSync(key));
   return row === undefined ? undefined : openRow(key, row);
 }
 

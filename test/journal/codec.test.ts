@@ -83,8 +83,9 @@ describe('codec', () => {
   });
 
   it('refuses a nesting bomb without recursion', () => {
-    expect(failure(Buffer.alloc(200_000, 0x91))).toBeInstanceOf(RecordUnreadable);
-    expect(failure(Buffer.alloc(200_000, 0x81))).toBeInstanceOf(RecordUnreadable);
+    for (const opening of [0x91, 0x81]) {
+      expect(failure(Buffer.alloc(200_000, opening)).message).toContain('nests too deep');
+    }
   });
 
   it('refuses every truncation of a record', () => {

@@ -101,6 +101,12 @@ describe('keys', () => {
     );
   });
 
+  it('do not take the rest of an owner for a keyspace', () => {
+    const range = keys.within(keys.ownedKey('a', 1 as KeyspaceId, ''));
+    const forged = `a\0\0${'\0'.repeat(7)}\u0001x`;
+    expect(inRange(keys.ownedKey(forged, 1 as KeyspaceId, 'path'), range)).toBe(false);
+  });
+
   it('never mix up two callers or keys of idempotent requests', () => {
     const subject = fc.option(owner);
     const role = fc.constantFrom('user', 'service', 'anonymous') as fc.Arbitrary<'user'>;

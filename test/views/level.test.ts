@@ -1,8 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFiles } from '#files';
+import { reading } from '../../src/views/damage.ts';
 import { metaKey } from '../../src/views/keys.ts';
 import { destroyLevel, openLevel } from '../../src/views/level.ts';
 import { openViews } from '../../src/views/open-views.ts';
@@ -62,6 +70,64 @@ describe('views on LevelDB', () => {
     const store = await open('anew');
     expect(store).toMatchObject({ viewsId: 'anew', created: true, applied: 0 });
     await store.close();
+  });
+});
+
+describe('a LevelDB with a broken file', () => {
+  let path: string;
+  beforeEach(async () => {
+    path = join(mkdtempSync(join(tmpdir(), 'aerostore-views-')), 'views');
+    const store = await openViewsStore({
+      ...(await openLevel({ files: nodeFiles, path })),
+      newId: () => 'first',
+    });
+    const { applier } = await memoryViews({ store });
+    await applier.replay(framesOf(records, [50]));
+    await store.flush();
+    await store.close();
+  });
+  afterEach(() => rmSync(dirname(path), { recursive: true, force: true }));
+
+  const breaks = {
+    flipped: (file: string) => {
+      const bytes = readFileSync(file);
+      const at = bytes.length >> 1;
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 0x10, at);
+      writeFileSync(file, bytes);
+    },
+    'cut in half': (file: string) => truncateSync(file, readFileSync(file).length >> 1),
+    missing: (file: string) => rmSync(file),
+  };
+
+  it.each(
+    ['.ldb', 'MANIFEST'].flatMap((kind) =>
+      (['flipped', 'cut in half', 'missing'] as const).map((how) => [kind, how] as const),
+    ),
+  )('is damaged views where a %s file is %s', async (kind, how) => {
+    const name = readdirSync(path).find((entry) => entry.includes(kind));
+    breaks[how](join(path, name ?? kind));
+    const verify = async () => {
+      const level = await openLevel({ files: nodeFiles, path });
+      try {
+        const store = await openViewsStore({ ...level, newId: () => 'second' });
+        await openViews(store).digest();
+      } finally {
+        await level.database.close();
+      }
+    };
+    await expect(verify()).rejects.toThrow(ViewsDamaged);
+  });
+
+  it.each([
+    'IO error: lock /data/views/LOCK: already held by process',
+    'IO error: /data/views/000005.ldb: Too many open files',
+    'IO error: /data/views/000005.ldb: No space left on device',
+  ])('is no damage where LevelDB says "%s"', (message) => {
+    const cause = new Error('Database failed to open', { cause: new Error(message) });
+    const read = () => {
+      throw cause;
+    };
+    expect(() => reading(read)).toThrow(cause);
   });
 });
 

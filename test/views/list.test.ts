@@ -54,6 +54,35 @@ function stored(path: string, index: number, ownerId: string | null): CommittedR
   };
 }
 
+function deleted(path: string, index: number, ownerId: string | null): CommittedRecord {
+  const { event, ...rest } = stored(path, index, ownerId);
+  if (event.type !== 'object.stored') throw new Error('not stored');
+  const { id, size, etag, blob_id, content_type, version } = event.object;
+  const { position, timeMs } = rest;
+  return {
+    ...rest,
+    event: {
+      type: 'object.deleted',
+      bucket,
+      keyspace,
+      id,
+      path: path as ObjectPath,
+      previous: {
+        size,
+        etag,
+        blob_id,
+        owner_id: ownerId,
+        content_type,
+        version,
+        created_at: timeMs,
+        position,
+      },
+      cause: null,
+    },
+    position: 30_000 as Position,
+  };
+}
+
 type Listed = readonly { readonly path: string; readonly ownerId: string | null }[];
 
 async function viewsOf(paths: Listed) {
@@ -206,9 +235,9 @@ describe('a list', () => {
     }));
     const { views, applier } = await viewsOf(paths);
     const listing = views.list({ keyspace, prefix: '', limit: 5000, ownerId: 'alice' });
-    await applier.replay(
-      framesOf([stored('p1-late', 20_000, 'alice'), stored('z-late', 20_001, 'alice')]),
-    );
+    const gone = deleted('p2999', 2999, 'alice');
+    await applier.replay(framesOf([stored('p1-late', 20_000, 'alice'), gone]));
+    expect(views.object(keyspace, 'p2999' as ObjectPath)).toBeUndefined();
     expect((await listing).objects.length).toBe(3000);
   });
 });
