@@ -67,7 +67,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   return openOver(log, { opener: options, recovery: recoveryOf(report) });
 }
 
-export interface MemoryJournalOptions extends Opener {
+interface MemoryJournalOptions extends Opener {
   readonly random: (count: number) => Uint8Array;
   readonly limits?: Partial<Limits>;
 }

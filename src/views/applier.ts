@@ -12,15 +12,15 @@ import type { Observe } from '../domain/effects.ts';
 import { type CommittedRecord, newBlobOf } from '../domain/events.ts';
 import type { BlobId, KeyspaceId, Position } from '../domain/names.ts';
 import type { CommittedFrame } from '../journal/journal.ts';
-import type { Operation } from './change.ts';
+import { gathered } from './applying/frame-queue.ts';
+import { Publisher } from './applying/publisher.ts';
+import { Waiters } from './applying/waiters.ts';
 import { defaultFenceInterval, type FenceInfo, type FenceInterval, Fences } from './fences.ts';
-import { gathered } from './frame-queue.ts';
 import { totalsKey } from './keys.ts';
+import type { Operation } from './projecting/change.ts';
+import { expired } from './projecting/retention.ts';
 import { project } from './projection.ts';
-import { Publisher } from './publisher.ts';
-import { expired } from './retention.ts';
 import type { ViewsStore } from './store.ts';
-import { Waiters } from './waiters.ts';
 
 export interface ApplierOptions {
   readonly store: ViewsStore;

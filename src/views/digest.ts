@@ -5,7 +5,7 @@
  */
 import { newBlake3 } from '../blobs/hash.ts';
 import { everyRow } from './keys.ts';
-import { checkRow } from './rows.ts';
+import { checkRow } from './store/rows.ts';
 import { PAGE, type ViewsStore } from './store.ts';
 
 /** BLAKE3 over each key and value in order, each behind its length (u32), in hex. Throws ViewsDamaged. */

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { Level } from 'level';
 import type { Files } from '#files';
-import { readingAsync } from './damage.ts';
+import { readingAsync } from './store/damage.ts';
 import type { ViewsDatabase } from './store.ts';
 
 export interface LevelPlace {

@@ -2,9 +2,9 @@
 import type { AbstractSnapshot } from 'abstract-level';
 import type { KeyspaceId, ObjectPath } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
-import { Cursor, type Entry } from './cursor.ts';
 import { after, keyspaceOf, kindRange, objectKey, ownedKey, within } from './keys.ts';
-import { openRow } from './rows.ts';
+import { Cursor, type Entry } from './store/cursor.ts';
+import { openRow } from './store/rows.ts';
 import type { ViewsStore } from './store.ts';
 import { type ListMark, type ListPage, type ListQuery, ViewsDamaged } from './views.ts';
 

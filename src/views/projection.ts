@@ -6,7 +6,6 @@
 import { type BucketFacts, bucketAfter, bucketFacts } from '../domain/bucket.ts';
 import type { BucketEvent, CommittedRecord, Idempotency, TokenRevoked } from '../domain/events.ts';
 import type { KeyspaceId } from '../domain/names.ts';
-import { Change, type RunningTotals } from './change.ts';
 import {
   bucketKey,
   consumerKey,
@@ -17,6 +16,7 @@ import {
   tokenUseKey,
   webhookKey,
 } from './keys.ts';
+import { Change, type RunningTotals } from './projecting/change.ts';
 import {
   type CommittedAt,
   deleteObject,
@@ -24,7 +24,7 @@ import {
   patchObject,
   restoreObject,
   storeObject,
-} from './project-object.ts';
+} from './projecting/project-object.ts';
 import type { Drain } from './views.ts';
 
 export const PROJECTION = 1;

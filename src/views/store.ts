@@ -5,11 +5,11 @@
  */
 import type { AbstractLevel, AbstractSnapshot } from 'abstract-level';
 import type { Position } from '../domain/names.ts';
-import type { Operation } from './change.ts';
-import { reading, readingAsync } from './damage.ts';
 import { type KeyRange, metaKey } from './keys.ts';
+import type { Operation } from './projecting/change.ts';
 import { PROJECTION } from './projection.ts';
-import { openRow, packValue, sealRow } from './rows.ts';
+import { reading, readingAsync } from './store/damage.ts';
+import { openRow, packValue, sealRow } from './store/rows.ts';
 
 export type ViewsDatabase = AbstractLevel<string | Buffer | Uint8Array, Buffer, Buffer>;
 

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Counter, Observe } from '../../src/domain/effects.ts';
 import type { CommittedRecord } from '../../src/domain/events.ts';
 import type { BlobId, Position } from '../../src/domain/names.ts';
+import { openMemoryJournal } from '../../src/journal/index.ts';
 import type { CommittedFrame } from '../../src/journal/journal.ts';
 import { ApplierClosed, ApplyFailed } from '../../src/views/applier.ts';
 import type { FenceInfo } from '../../src/views/fences.ts';
@@ -88,6 +90,28 @@ describe('the applier', () => {
     end();
     await running;
     await applier.close();
+  });
+
+  it('follows a journal: what was appended is visible once its position is applied', async () => {
+    const clock = { now: () => 1_750_000_000_000 };
+    const random = (count: number) => randomBytes(count);
+    const journal = await openMemoryJournal({ clock, random, version: '1', nodeId: 'n' });
+    const { applier, views } = await memoryViews();
+    const stop = new AbortController();
+    const running = applier.run(journal.follow(0 as Position, stop.signal));
+    const [created] = uploads(0);
+    if (created?.event.type !== 'bucket.created') throw new Error('no bucket');
+    const { event, actor } = created;
+    const appended = await journal.append([{ event, actor }]);
+    if (!appended.ok) throw new Error(appended.rejection.code);
+    await applier.waitFor(appended.value.last);
+    const row = views.bucket(event.bucket.name);
+    expect(row).toMatchObject({ ...event.bucket, keyspace: appended.value.first });
+    expect(row?.created_at).toBe(appended.value.timeMs);
+    stop.abort();
+    await running;
+    await applier.close();
+    await journal.close();
   });
 
   it('publishes the blobs of a frame before its rows are visible, and each blob once', async () => {

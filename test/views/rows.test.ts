@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyspaceId, Position } from '../../src/domain/names.ts';
 import { objectKey } from '../../src/views/keys.ts';
-import { openRow, packValue, sealRow } from '../../src/views/rows.ts';
+import { openRow, packValue, sealRow } from '../../src/views/store/rows.ts';
 import { ViewsDamaged } from '../../src/views/views.ts';
 import { framesOf, RandomLog } from '../support/random-log.ts';
 import { memoryViews } from '../support/views.ts';

@@ -3,8 +3,8 @@
  * shrink after a jump, so that a list of folders with a million files each reads a few entries of each.
  */
 import type { AbstractSnapshot } from 'abstract-level';
-import type { KeyRange } from './keys.ts';
-import { PAGE, type RowIterator, type ViewsStore } from './store.ts';
+import type { KeyRange } from '../keys.ts';
+import { PAGE, type RowIterator, type ViewsStore } from '../store.ts';
 
 export interface Entry {
   readonly key: Buffer;

@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
-import { ViewsDamaged } from './views.ts';
+import { ViewsDamaged } from '../views.ts';
 
 const CRC_BYTES = 4;
 

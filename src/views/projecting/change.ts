@@ -3,9 +3,9 @@
  * written blindly, without reading what is there, so that applying a record again, over rows that
  * are already ahead of it, and then all that follow it, ends in the same bytes.
  */
-import { noTotals, type Totals } from '../domain/bucket.ts';
-import type { BlobId, KeyspaceId, Position } from '../domain/names.ts';
-import { drainKey, expiryKey, lastReleaseKey, releaseKey } from './keys.ts';
+import { noTotals, type Totals } from '../../domain/bucket.ts';
+import type { BlobId, KeyspaceId, Position } from '../../domain/names.ts';
+import { drainKey, expiryKey, lastReleaseKey, releaseKey } from '../keys.ts';
 
 /** Puts `value` at `key`; undefined deletes. */
 export interface Operation {

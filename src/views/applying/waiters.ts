@@ -1,5 +1,5 @@
 /** Those who wait until the views have reached a position. */
-import type { Position } from '../domain/names.ts';
+import type { Position } from '../../domain/names.ts';
 
 interface Waiter {
   readonly position: Position;

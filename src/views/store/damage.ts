@@ -3,7 +3,7 @@
  * reads: that is damage of the views, to be answered by building them anew. A lock that is held, or a
  * disk that fails for want of space or handles, is none.
  */
-import { ViewsDamaged } from './views.ts';
+import { ViewsDamaged } from '../views.ts';
 
 /** A cut table reads beyond its end (EINVAL); a table or manifest that is named may not be there. */
 const damage = /^Corruption|^IO error: .*: (No such file or directory|Invalid argument)$/;

@@ -1,5 +1,5 @@
 /** What the events of objects change in the views. */
-import type { BucketFacts } from '../domain/bucket.ts';
+import type { BucketFacts } from '../../domain/bucket.ts';
 import type {
   Crcs,
   ObjectDeleted,
@@ -7,10 +7,9 @@ import type {
   ObjectPatched,
   ObjectRestored,
   ObjectStored,
-} from '../domain/events.ts';
-import type { KeyspaceId, ObjectId, ObjectPath, Position } from '../domain/names.ts';
-import { type ObjectRow, objectAfter, type PreviousObject } from '../domain/object.ts';
-import type { Change } from './change.ts';
+} from '../../domain/events.ts';
+import type { KeyspaceId, ObjectId, ObjectPath, Position } from '../../domain/names.ts';
+import { type ObjectRow, objectAfter, type PreviousObject } from '../../domain/object.ts';
 import {
   crcsKey,
   createdKey,
@@ -19,7 +18,8 @@ import {
   ownedKey,
   referenceKey,
   tokenUseKey,
-} from './keys.ts';
+} from '../keys.ts';
+import type { Change } from './change.ts';
 
 export interface CommittedAt {
   readonly position: Position;

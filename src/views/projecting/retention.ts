@@ -10,9 +10,8 @@
  * was not put again is gone, and so is its `x` or `q` row. For the same reason the work may be cut
  * into several batches.
  */
-import type { RetentionAdvanced } from '../domain/events.ts';
-import type { BlobId, Position } from '../domain/names.ts';
-import type { Expiry, Operation } from './change.ts';
+import type { RetentionAdvanced } from '../../domain/events.ts';
+import type { BlobId, Position } from '../../domain/names.ts';
 import {
   crcsKey,
   expiriesUpTo,
@@ -23,8 +22,9 @@ import {
   releasedBlobOf,
   releasesUpTo,
   timelineBefore,
-} from './keys.ts';
-import type { ViewsStore } from './store.ts';
+} from '../keys.ts';
+import type { ViewsStore } from '../store.ts';
+import type { Expiry, Operation } from './change.ts';
 
 /** An idempotent request is remembered this long. */
 const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;

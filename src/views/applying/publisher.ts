@@ -4,9 +4,9 @@
  * the background, and `finalizedPosition`, below which segments may go, waits for it: until a rename
  * is durable only the log can tell recovery that the staged file is somebody's.
  */
-import type { BlobStore } from '../blobs/blob-store.ts';
-import type { Observe } from '../domain/effects.ts';
-import type { BlobId, Position } from '../domain/names.ts';
+import type { BlobStore } from '../../blobs/blob-store.ts';
+import type { Observe } from '../../domain/effects.ts';
+import type { BlobId, Position } from '../../domain/names.ts';
 
 export interface PublisherOptions {
   readonly blobs: Pick<BlobStore, 'publish' | 'finalize'>;

@@ -1,5 +1,5 @@
 /** Frames between the log that yields them and the applier that takes all that wait. Bounded. */
-import type { CommittedFrame } from '../journal/journal.ts';
+import type { CommittedFrame } from '../../journal/journal.ts';
 
 const MOST_FRAMES = 64;
 const MOST_RECORDS = 1024;
