@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { actions, authorize, decide, readableRows } from '../../src/domain/policy.ts';
 import { policyCases } from './policy.cases.ts';
+import { bucketOf } from './samples.ts';
 
 describe('who may do what, cell by cell', () => {
   test.each(policyCases.map((cell) => [cell.name, cell] as const))('%s', (_name, cell) => {
@@ -42,5 +43,22 @@ describe('the rule that decided', () => {
         decide(request).rule === rule,
     );
     expect(found).toBeDefined();
+  });
+});
+
+describe('what a service token is shown is a bypass', () => {
+  const caller = { kind: 'service', id: null } as const;
+  test.each([
+    ['object.list', 'private', true],
+    ['object.list', 'authenticated', false],
+    ['object.read', 'private', true],
+    ['object.read', 'public', false],
+    ['object.overwrite', 'public', true],
+    ['bucket.see', 'authenticated', false],
+    ['bucket.widen', 'public', true],
+    ['bucket.list', 'public', true],
+  ] as const)('%s, %s bucket: %s', (action, policy, bypass) => {
+    const request = { caller, action, bucket: bucketOf({ policy }), object: { owner_id: 'olga' } };
+    expect(authorize(request)).toMatchObject({ decision: { allowed: true, bypass } });
   });
 });
