@@ -115,7 +115,7 @@ describe('the projection of any log', () => {
           expect(await crashed.views.digest()).toBe(straight.digest);
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });
