@@ -26,7 +26,7 @@ import type { FenceInfo, FenceInterval } from '../views/fences.ts';
 import { openViews } from '../views/open-views.ts';
 import { PROJECTION } from '../views/projection.ts';
 import type { ViewsStore } from '../views/store.ts';
-import type { Views } from '../views/views.ts';
+import { type Views, ViewsDamaged } from '../views/views.ts';
 import type { RecoveryReport } from './service.ts';
 
 /** What the last stop and the last flush say that the log and the views hold. */
@@ -119,29 +119,43 @@ interface StartingPoint {
 
 /** The latest position that the views are known to hold everything of. */
 async function startingPoint(parts: RecoveryParts): Promise<StartingPoint> {
-  const { remembered, openStore, rebuild = false } = parts;
-  const { marker, fence } = remembered;
-  if (!rebuild) {
-    const store = await openStore({ fresh: false });
-    const vouches = (witness: CleanMarker | Fence | undefined) =>
-      witness?.viewsId === store.viewsId &&
-      witness.projection === PROJECTION &&
-      store.projection === PROJECTION;
-    if (marker && vouches(marker) && store.applied === marker.position) {
-      return {
-        kind: 'clean',
-        store,
-        applied: marker.position,
-        totals: await readEveryTotals(store),
-      };
-    }
-    if (fence && vouches(fence)) {
-      return { kind: 'fence', store, applied: fence.position, totals: totalsIn(fence) };
-    }
-    await store.close();
-  }
-  const store = await openStore({ fresh: true });
+  const known = parts.rebuild ? undefined : await knownViews(parts);
+  if (known) return known;
+  const store = await parts.openStore({ fresh: true });
   return { kind: 'rebuilt', store, applied: 0 as Position, totals: [] };
+}
+
+/** Damaged views are no fault of the log: they are built anew like views that nothing vouches for. */
+async function knownViews(parts: RecoveryParts): Promise<StartingPoint | undefined> {
+  let store: ViewsStore | undefined;
+  try {
+    store = await parts.openStore({ fresh: false });
+    const known = await vouchedFor(store, parts.remembered);
+    if (known) return known;
+  } catch (fault) {
+    if (!(fault instanceof ViewsDamaged)) throw fault;
+    parts.observe.warn('the views are damaged and are built anew', { fault: fault.message });
+  }
+  await store?.close();
+  return undefined;
+}
+
+async function vouchedFor(
+  store: ViewsStore,
+  { marker, fence }: Remembered,
+): Promise<StartingPoint | undefined> {
+  const vouches = (witness: CleanMarker | Fence | undefined) =>
+    witness?.viewsId === store.viewsId &&
+    witness.projection === PROJECTION &&
+    store.projection === PROJECTION;
+  if (marker && vouches(marker) && store.applied === marker.position) {
+    const totals = await readEveryTotals(store);
+    return { kind: 'clean', store, applied: marker.position, totals };
+  }
+  if (fence && vouches(fence)) {
+    return { kind: 'fence', store, applied: fence.position, totals: totalsIn(fence) };
+  }
+  return undefined;
 }
 
 function placeOf({ position, chain }: CleanMarker | Fence) {
