@@ -22,7 +22,7 @@ import { createObjects } from './service/objects.ts';
 import { type Recovered, type RecoveryParts, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { statusOf } from './service/status.ts';
-import { createUploads } from './service/upload.ts';
+import { createUploads } from './service/upload/upload.ts';
 import type { FenceInterval } from './views/fences.ts';
 import type { Views } from './views/views.ts';
 import type { ObserveWithCounts } from './world.ts';
