@@ -63,7 +63,7 @@ export function createOracle(): Oracle {
 }
 
 /** Everything that the service role is shown, read to the last byte. */
-export async function observe(rig: Rig): Promise<Expected> {
+async function observe(rig: Rig): Promise<Expected> {
   const state: Expected = new Map();
   const buckets = await rig.store.service.buckets.list(service, {
     limit: 1000,

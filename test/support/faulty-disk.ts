@@ -12,7 +12,7 @@
 import { basename, dirname } from 'node:path';
 import type { DirectoryEntry, Files, OpenFile } from '#files';
 
-export const pageBytes = 4096;
+const pageBytes = 4096;
 
 export type Fault =
   /** The call throws and does nothing. */
