@@ -354,7 +354,7 @@ describe('updating', () => {
   });
 
   const changes: [string, Record<string, unknown>, Record<string, unknown>][] = [
-    ['public: false', { public: false }, { policy: 'private', public: false }],
+    ['public: false', { public: false }, { public: false }],
     ['public: true', { public: true }, { policy: 'public' }],
     ['write_policy', { write_policy: 'authenticated' }, { write_policy: 'authenticated' }],
     [

@@ -167,7 +167,7 @@ test('in a private bucket users list their own rows alone, page by page too', as
   });
 });
 
-test.each(['limit=x', 'limit=-1', 'limit=1.5', 'cursor=garbage', 'cursor=%00', 'prefix=%ff'])(
+test.each(['limit=x', 'limit=-1', 'limit=1.5', 'cursor=garbage', 'cursor=%00'])(
   'refused: ?%s',
   async (query) => {
     const reply = await ask(server, `/object/list/${bucket}?${query}`, { token });

@@ -189,7 +189,7 @@ describe('illegal names', () => {
     ['SOH', '%01'],
     ['a tab', 'a%09b'],
     ['a line feed', 'a%0ab'],
-    ['CR LF', 'a%0d%0aX: y'],
+    ['CR LF', 'a%0d%0aX:%20y'],
     ['ESC', '%1b[0m'],
     ['DEL', 'a%7f'],
     ['NEL, a C1 control', 'a%c2%85b'],

@@ -259,7 +259,11 @@ describe('damage below the server', () => {
     const line = await until('a log line that tells', () =>
       server
         .logs()
-        .find((entry) => Number(entry.level) >= 50 && /lost|blob/i.test(JSON.stringify(entry))),
+        .find(
+          (entry) =>
+            ['error', 'fatal'].includes(String(entry.level)) &&
+            /lost|blob/i.test(JSON.stringify(entry)),
+        ),
     );
     expect(JSON.stringify(line)).toMatch(/missing|gone|not there|ENOENT/i);
     const ready = await ask(server, '@/health/ready');

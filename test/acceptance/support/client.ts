@@ -44,7 +44,7 @@ export function ask(target: Target, path: string, question: Question = {}): Prom
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(json === undefined ? {} : { 'content-type': 'application/json' }),
-        ...lengthOf(body),
+        ...(headers['transfer-encoding'] === undefined ? lengthOf(body) : {}),
         ...headers,
       },
     });
