@@ -3,8 +3,8 @@
  * fields before or after it, in flat memory.
  *
  * Built on busboy's Dicer, because busboy itself keeps neither a part's content type as it was sent
- * nor the fact that there was none. Back-pressure: the file part's buffer is full, so the next write is not
- * acknowledged, so the body is not read.
+ * nor the fact that there was none. Back-pressure is ours too (Dicer loses a wake-up where a part ends
+ * while it is paused): the body is read on only while little of the file lies unread.
  */
 import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
@@ -36,7 +36,15 @@ export interface UploadForm {
   fields(): Promise<Result<FormFields>>;
 }
 
-const limits = { parts: 20, fieldBytes: 16 * 1024, headerBytes: 8 * 1024, boundaryLength: 70 };
+const limits = {
+  parts: 20,
+  fieldBytes: 16 * 1024,
+  headerBytes: 8 * 1024,
+  boundaryLength: 70,
+  /** All that is not the file: fields, headers, what stands before and after the form. */
+  overheadBytes: 1024 * 1024,
+  unreadBytes: 256 * 1024,
+};
 
 /** RFC 2046 §5.1.1. */
 export function boundaryOf(contentType: string): Result<string> {
@@ -48,14 +56,10 @@ export function boundaryOf(contentType: string): Result<string> {
 
 export function openForm(body: ByteStream, boundary: string): UploadForm {
   const form = new Form();
-  const dicer = new Dicer({
-    boundary,
-    maxHeaderPairs: 32,
-    ...{ maxHeaderSize: limits.headerBytes },
-  });
+  const dicer = new Dicer(parserOptions(boundary));
   dicer.on('part', (part) => form.part(part));
   dicer.on('error', () => form.fail(broken('it ends too early')));
-  pump(body, dicer).then(
+  pump(body, dicer, form).then(
     () => form.end(),
     (error: unknown) => form.break(error),
   );
@@ -68,10 +72,24 @@ export function openForm(body: ByteStream, boundary: string): UploadForm {
   };
 }
 
-/** Feeds the parser; a write is acknowledged once its parts have room again. */
-async function pump(body: ByteStream, dicer: Dicer): Promise<void> {
+/** Its types know less than the parser does. */
+function parserOptions(boundary: string): { readonly boundary: string } {
+  // A part's own buffer never fills: `pump` sees to it that it needn't.
+  const partHwm = Number.MAX_SAFE_INTEGER;
+  return Object.assign({ boundary }, { maxHeaderSize: limits.headerBytes, partHwm });
+}
+
+/** Feeds the parser, which takes each chunk whole and at once. */
+async function pump(body: ByteStream, dicer: Dicer, form: Form): Promise<void> {
+  let sizeBytes = 0;
   for await (const chunk of body) {
-    await new Promise<void>((resolve) => dicer.write(chunk, () => resolve()));
+    dicer.write(chunk);
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes - form.fileBytes > limits.overheadBytes) {
+      throw new BodyRefused(broken('too much of it is not the file'));
+    }
+    await form.room();
+    if (form.isBroken) return;
   }
   dicer.end();
   // It reports a missing last boundary on the next tick.
@@ -88,6 +106,9 @@ class Form {
   #breakEnd: (error: unknown) => void = () => undefined;
   #filePart: Readable | undefined;
   #parts = 0;
+  #takenBytes = 0;
+  #wake: () => void = () => undefined;
+  isBroken = false;
 
   constructor() {
     this.file = new Promise((resolve) => {
@@ -99,6 +120,20 @@ class Form {
     });
     // Who waits is told; a form that nobody waits for any more breaks silently.
     this.ended.catch(() => undefined);
+  }
+
+  /** How much of the file has arrived. */
+  get fileBytes(): number {
+    return this.#takenBytes + (this.#filePart?.readableLength ?? 0);
+  }
+
+  /** Resolves once little of the file lies unread, or nobody will read it. */
+  async room(): Promise<void> {
+    while (!this.isBroken && (this.#filePart?.readableLength ?? 0) > limits.unreadBytes) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
   }
 
   part(part: Readable): void {
@@ -142,6 +177,8 @@ class Form {
   }
 
   break(error: unknown): void {
+    this.isBroken = true;
+    this.#wake();
     const reason = error instanceof BodyRefused ? error.rejection : broken('it can not be read');
     this.#settleFile(refuse(reason));
     this.#breakEnd(error);
@@ -155,7 +192,24 @@ class Form {
     const contentType = (this.#values.get('contentType') || ownType || '').trim();
     const fault = faultOfText(contentType, 'The content type of the file');
     if (fault) this.fail(fault);
-    else this.#settleFile(ok({ contentType, bytes: fileBytes(part) }));
+    else this.#settleFile(ok({ contentType, bytes: this.#bytes(part) }));
+  }
+
+  /** The parser tells of a form that breaks off by an error of its own. */
+  async *#bytes(part: Readable): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of part) {
+        this.#takenBytes += chunk.byteLength;
+        this.#wake();
+        yield chunk;
+      }
+    } catch (error) {
+      throw error instanceof BodyRefused ? error : new BodyRefused(broken('it ends too early'));
+    } finally {
+      // Who stops reading the file is done with the form.
+      if (!part.readableEnded) this.isBroken = true;
+      this.#wake();
+    }
   }
 
   #collect(part: Readable, name: string): void {
@@ -172,15 +226,6 @@ class Form {
   #refuse(part: Readable, why: string): void {
     part.resume();
     this.fail(broken(why));
-  }
-}
-
-/** The parser tells of a form that breaks off by an error of its own. */
-async function* fileBytes(part: Readable): AsyncGenerator<Uint8Array> {
-  try {
-    yield* part;
-  } catch (error) {
-    throw error instanceof BodyRefused ? error : new BodyRefused(broken('it ends too early'));
   }
 }
 

@@ -162,6 +162,8 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
           size += chunk.byteLength;
           if (size > maxBytes) return refuse(tooLarge(maxBytes));
           chunks.push(Buffer.from(chunk));
+          // A disk is slower than a socket: bodies must wait for it.
+          await new Promise((resolve) => setImmediate(resolve));
         }
       } catch (error) {
         if (error instanceof BodyRefused) return refuse(error.rejection);
