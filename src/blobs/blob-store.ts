@@ -44,7 +44,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** A blob held open: a release or a rename meanwhile does not disturb it. Close it in every case. */
+/** A blob held open: a release, a rename or a removal meanwhile does not disturb it. Close it in every case. */
 export interface OpenBlob {
   /**
    * The bytes, checked: a whole read by BLAKE3, a range by the CRCs of the blocks it touches. Nothing
@@ -54,6 +54,28 @@ export interface OpenBlob {
    */
   bytes(range?: ByteRange): ByteStream;
   close(): Promise<void>;
+}
+
+/** What lies among the published blobs: one of them, or a thing whose name is none of theirs. */
+export type Published =
+  | { readonly kind: 'blob'; readonly blobId: BlobId }
+  /** `path`: below the blobs' folder; a thing may be a folder. */
+  | { readonly kind: 'foreign'; readonly path: string };
+
+/** A thing that nobody refers to, set aside until its bytes are freed. */
+export interface Quarantined {
+  /** 32 hex digits: the blob's, or for a foreign thing some of its own. */
+  readonly id: BlobId;
+  /** Left out for a foreign thing … */
+  readonly blobId?: BlobId;
+  /** … whose place it was is here, where the name had room for it. */
+  readonly path?: string;
+  /** Unix ms. */
+  readonly arrivedMs: number;
+  /** Of a folder: not those of what is in it. */
+  readonly sizeBytes: number;
+  /** The store's own word for it. */
+  readonly name: string;
 }
 
 export interface BlobStore {
@@ -85,6 +107,21 @@ export interface BlobStore {
   clearStaging(isReferenced: (blobId: BlobId) => boolean): Promise<StagingReport>;
   /** Frees a published blob's bytes; nothing happens where there is none. */
   remove(blobId: BlobId): Promise<void>;
+  /**
+   * Everything published, in no order that means anything and in bounded memory. What appears or goes
+   * meanwhile may be found or not.
+   */
+  published(): AsyncIterable<Published>;
+  /** Takes a thing out of the published ones, bytes and all; false where it is gone already. */
+  quarantine(thing: Published, arrivedMs: number): Promise<boolean>;
+  quarantined(): AsyncIterable<Quarantined>;
+  /**
+   * Puts a quarantined thing back where it was; durable after `finalize`. False where it is gone, its
+   * place is not known, or taken: nothing is ever overwritten.
+   */
+  restore(entry: Quarantined): Promise<boolean>;
+  /** Frees the bytes of a quarantined thing; false where it is gone already. */
+  purge(entry: Quarantined): Promise<boolean>;
   close(): Promise<void>;
 }
 

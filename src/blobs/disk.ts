@@ -27,12 +27,15 @@ import {
 import { checkedBytes } from './checked-bytes.ts';
 import { eachLimited, takingTurns } from './concurrency.ts';
 import { directorySyncer, type SyncTicket } from './directory-syncer.ts';
+import { isBlobId, type Places, placesIn } from './places.ts';
 import { publishedNames } from './published-names.ts';
+import { quarantineOn } from './quarantine.ts';
 import { receive } from './receive.ts';
+import { walk } from './walk.ts';
 
 export interface DiskBlobsOptions {
   readonly files: Files;
-  /** The data directory, which exists; `staging/` and `blobs/` in it are made when missing. */
+  /** The data directory, which exists; the store's folders in it are made when missing. */
   readonly directory: string;
   readonly newBlobId: () => BlobId;
 }
@@ -47,12 +50,15 @@ const leftoversAtOnce = 8;
 export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStore> {
   const { files, directory } = options;
   const places = placesIn(directory);
-  const madeStaging = await files.makeDirectory(places.staging);
-  const madeBlobs = await files.makeDirectory(places.blobs);
-  if (madeStaging || madeBlobs) await files.syncDirectory(directory);
+  const made: boolean[] = [];
+  for (const folder of [places.staging, places.blobs, places.quarantine]) {
+    made.push(await files.makeDirectory(folder));
+  }
+  if (made.includes(true)) await files.syncDirectory(directory);
 
   const staging = stagingArea(options, places);
   const names = publishedNames(files);
+  const quarantine = quarantineOn(files, places, options.newBlobId);
   const publishOne = (blobId: BlobId) => publishBlob(files, places, blobId).then(appeared);
   function appeared(leaf: string | undefined): boolean {
     if (leaf !== undefined) names.appeared(leaf);
@@ -82,35 +88,13 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
     clearStaging: (isReferenced) =>
       clearStaging(files, places, async (blobId) => isReferenced(blobId) && publishOne(blobId)),
     remove: (blobId) => removeIfPresent(files, places.published(blobId)),
+    published: () => walk(files, places),
+    quarantine: quarantine.take,
+    quarantined: quarantine.list,
+    restore: (entry) => quarantine.restore(entry).then(appeared),
+    purge: quarantine.purge,
     close: () => staging.close(),
   };
-}
-
-interface Places {
-  readonly staging: string;
-  readonly blobs: string;
-  staged(blobId: BlobId): string;
-  published(blobId: BlobId): string;
-  /** Where to look for a blob, in order: it may be renamed between two looks. */
-  lookups(blobId: BlobId): readonly string[];
-}
-
-function placesIn(directory: string): Places {
-  const staging = join(directory, 'staging');
-  const blobs = join(directory, 'blobs');
-  const staged = (blobId: BlobId) => join(staging, blobId);
-  const published = (blobId: BlobId) => join(blobs, blobId.slice(0, 2), blobId.slice(2, 4), blobId);
-  return {
-    staging,
-    blobs,
-    staged,
-    published,
-    lookups: (blobId) => [published(blobId), staged(blobId), published(blobId)],
-  };
-}
-
-function isBlobId(name: string): name is BlobId {
-  return /^[0-9a-f]{32}$/.test(name);
 }
 
 function stagingArea({ files, newBlobId }: DiskBlobsOptions, places: Places) {

@@ -3,7 +3,7 @@
  * on disk: a staged blob is not a published one, and what is read is checked.
  */
 import type { BlobId } from '../domain/names.ts';
-import { BlobDamaged, BlobMissing, type BlobStore } from './blob-store.ts';
+import { BlobDamaged, BlobMissing, type BlobStore, type Quarantined } from './blob-store.ts';
 import { type ByteSource, checkedBytes } from './checked-bytes.ts';
 import { receive } from './receive.ts';
 
@@ -61,7 +61,41 @@ export function openMemoryBlobs(options: { readonly newBlobId: () => BlobId }): 
       return { published: kept.length, removed: blobIds.length - kept.length };
     },
     remove: async (blobId) => void published.delete(blobId),
+    ...settingAside(published),
     close: async () => {},
+  };
+}
+
+function settingAside(
+  published: Map<BlobId, Uint8Array>,
+): Pick<BlobStore, 'published' | 'quarantine' | 'quarantined' | 'restore' | 'purge'> {
+  const quarantined = new Map<string, Quarantined & { readonly bytes: Uint8Array }>();
+  return {
+    async *published() {
+      for (const blobId of [...published.keys()]) yield { kind: 'blob', blobId } as const;
+    },
+    async quarantine(thing, arrivedMs) {
+      // Nothing foreign ever comes to lie in here.
+      const bytes = thing.kind === 'blob' ? published.get(thing.blobId) : undefined;
+      if (thing.kind === 'foreign' || !bytes) return false;
+      const { blobId } = thing;
+      const name = `${blobId}.${arrivedMs}`;
+      const sizeBytes = bytes.byteLength;
+      quarantined.set(name, { id: blobId, blobId, name, arrivedMs, sizeBytes, bytes });
+      published.delete(blobId);
+      return true;
+    },
+    async *quarantined() {
+      for (const { bytes: _bytes, ...entry } of [...quarantined.values()]) yield entry;
+    },
+    async restore({ name, id }) {
+      const found = quarantined.get(name);
+      if (!found || published.has(id)) return false;
+      quarantined.delete(name);
+      published.set(id, found.bytes);
+      return true;
+    },
+    purge: async ({ name }) => quarantined.delete(name),
   };
 }
 

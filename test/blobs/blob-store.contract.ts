@@ -17,6 +17,7 @@ import {
 import type { BlobId } from '../../src/domain/names.ts';
 import { collect, expectBytes, patterned, reusingItsChunk } from '../support/bodies.ts';
 import { deferred } from '../support/deferred.ts';
+import { quarantineContract } from './quarantine.contract.ts';
 
 export interface StoreUnderTest {
   readonly store: BlobStore;
@@ -34,6 +35,8 @@ export function blobStoreContract(open: () => Promise<StoreUnderTest>): void {
     const facts = await under.store.stage(reusingItsChunk(bytes, 64 * 1024), noLimit);
     return { ...under, facts };
   }
+
+  quarantineContract(open);
 
   describe('staging', () => {
     test.each([
