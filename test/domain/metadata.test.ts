@@ -51,6 +51,10 @@ describe('metadata', () => {
     expect(kept(metadataOf(JSON.parse(more)))).toBe('InvalidMetadata');
   });
 
+  test('text of more than 8 KiB is not even parsed, though it would fit without its spaces', () => {
+    expect(kept(parseMetadata(`{"a":1${' '.repeat(maxMetadataBytes)}}`))).toBe('InvalidMetadata');
+  });
+
   test('text that grows beyond 8 KiB when it is written out is refused', () => {
     const raw = `{"a":"${'\ud800'.repeat(2_000)}"}`;
     expect(Buffer.byteLength(raw)).toBeLessThan(maxMetadataBytes);
