@@ -34,6 +34,12 @@ export class LogCorrupt extends Error {
   }
 }
 
+/** Where the last segment ends. */
+export interface LogEnd {
+  readonly file: string;
+  readonly offset: number;
+}
+
 /** A witness remembers records that the log does not hold. Nothing was changed. */
 export class LogBehindWitness extends Error {
   readonly code = 'LOG_BEHIND_WITNESS';
@@ -41,9 +47,10 @@ export class LogBehindWitness extends Error {
   readonly position: Position;
   readonly head: Position;
 
-  constructor(facts: { witness: string; position: Position; head: Position }) {
-    const { witness, position, head } = facts;
-    super(`log ends at position ${head}, but ${witness} knows of position ${position}`);
+  constructor(facts: { witness: string; position: Position; head: Position; end?: LogEnd }) {
+    const { witness, position, head, end } = facts;
+    const place = end ? ` (${end.file}, byte ${end.offset})` : '';
+    super(`log ends at position ${head}${place}, but ${witness} knows of position ${position}`);
     this.name = 'LogBehindWitness';
     this.witness = witness;
     this.position = position;

@@ -34,6 +34,14 @@ export {
   type SegmentFacts,
   type StoredFrame,
 } from './offline/look.ts';
+export { type RepairReport, repairLog } from './offline/repair.ts';
+export {
+  type KeptPart,
+  type Loss,
+  planRepair,
+  type RepairPlan,
+  type SegmentFile,
+} from './offline/repair-plan.ts';
 export {
   type Verification,
   type VerifyOptions,

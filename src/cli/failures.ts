@@ -70,10 +70,10 @@ function isBusy(error: unknown): boolean {
 
 function advice(error: Error): string {
   if (error instanceof LogCorrupt) {
-    return '. Nothing was changed. "aerostore wal verify" lists all damage; restore a backup, or keep a copy before any repair.';
+    return '. Nothing was changed. "aerostore wal verify" lists all damage; "aerostore wal repair" shows what would be lost in each way out.';
   }
   if (error instanceof LogBehindWitness) {
-    return '. Nothing was changed. A part of the log is missing: restore the files of wal/ that were there.';
+    return '. Nothing was changed. A part of the log is missing: restore the files of wal/ that were there. "aerostore wal repair" shows what would be lost without them.';
   }
   if (error instanceof RecordUnreadable) {
     return '. A newer aerostore may have written it: use that one. "aerostore wal dump" shows the record.';

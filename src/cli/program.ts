@@ -13,6 +13,7 @@ import { addViewsDigest } from './views/digest.ts';
 import { addViewsRebuild } from './views/rebuild.ts';
 import { addWalDump } from './wal/dump.ts';
 import { addWalInfo } from './wal/info.ts';
+import { addWalRepair } from './wal/repair.ts';
 import { addWalVerify } from './wal/verify.ts';
 
 /** `argv`: what follows the program's name. Never rejects. */
@@ -50,6 +51,7 @@ export function buildProgram(run: Run): Command {
   addWalInfo(wal, run);
   addWalDump(wal, run);
   addWalVerify(wal, run);
+  addWalRepair(wal, run);
   const views = group(program, 'views', 'The views, which are made from the log.');
   addViewsDigest(views, run);
   addViewsRebuild(views, run);

@@ -6,7 +6,7 @@
  * the document again and compares the files byte for byte: no flipped bit, cut or appended byte
  * passes, and no file passes for another.
  */
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Files, hasCode, readFileIfPresent, replaceFile } from '#files';
 import type { KeyspaceId, Position } from '../domain/names.ts';
@@ -100,6 +100,17 @@ export function writeFence(files: Files, layout: Layout, fence: Fence): Promise<
   return writeControl(files, layout.fenceFile, fence);
 }
 
+/** Keeps a control file under a free name beside it, where recovery does not look; resolves to that path. */
+export async function setControlAside(files: Files, path: string): Promise<string> {
+  const taken = new Set((await files.list(dirname(path))).map(({ name }) => name));
+  let name = `${basename(path)}.broken`;
+  for (let count = 2; taken.has(name); count += 1) name = `${basename(path)}.broken-${count}`;
+  const keptAs = join(dirname(path), name);
+  await files.rename(path, keptAs);
+  await files.syncDirectory(dirname(path));
+  return keptAs;
+}
+
 function sealed(json: string, path: string): Buffer {
   const name = basename(path);
   const length = Buffer.byteLength(json);
@@ -141,6 +152,6 @@ function isWhole(value: unknown): value is number {
 
 function damaged(path: string, what: string): ControlDamaged {
   return new ControlDamaged(
-    `${path} is damaged: ${what}. Check the disk; then move the file away and start again: what it tells is found out from the log, only slower`,
+    `${path} is damaged at byte 0: ${what}. "aerostore wal repair" shows what it is needed for; with --accept-loss it sets the file aside, and the views are built anew from the log. Check the disk`,
   );
 }

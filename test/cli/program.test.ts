@@ -26,6 +26,7 @@ test('the commands are those that are built so far', () => {
     'views rebuild',
     'wal dump',
     'wal info',
+    'wal repair',
     'wal verify',
   ]);
 });

@@ -101,7 +101,7 @@ describe('control files', () => {
     const layout = layoutOf(await temporaryDirectory());
     await writeFile(layout.fenceFile, 'nonsense');
     await expect(readFence(nodeFiles, layout)).rejects.toThrow(layout.fenceFile);
-    await expect(readFence(nodeFiles, layout)).rejects.toThrow('move the file away');
+    await expect(readFence(nodeFiles, layout)).rejects.toThrow('wal repair');
   });
 
   test('a failed replacement leaves the old document, at whatever step it fails', async () => {

@@ -11,7 +11,8 @@ import type { Files } from '../files.ts';
 import { genesisChain, segmentKey } from '../format.ts';
 import { encodeTrailer } from '../frame.ts';
 import type { Position } from '../log.ts';
-import { brokenName, finalName, recoveredName } from '../segment.ts';
+import { finalName } from '../segment.ts';
+import { replaceSegmentBytes, setSegmentAside } from './cut.ts';
 import { type LastSegment, type SealedSegment, type Survey, surveyLog } from './survey.ts';
 import { requireWitnesses, type Witness } from './witness.ts';
 
@@ -114,10 +115,8 @@ async function setAsideHeadless(
 ): Promise<RecoveryReport['setAside']> {
   if (survey.headless === undefined) return undefined;
   const file = finalName(survey.headless.file);
-  const keptAs = await brokenName(files, directory, file);
-  await files.rename(join(directory, survey.headless.file), join(directory, keptAs));
-  await files.syncDirectory(directory);
-  return { file, keptAs };
+  const place = { file: survey.headless.file, as: file };
+  return { file, keptAs: await setSegmentAside(files, directory, place) };
 }
 
 /** Leaves the last segment under its own name and without a torn end. */
@@ -134,15 +133,8 @@ async function settleTail(
   const { fault, end } = last.scan;
   if (fault === undefined) return undefined;
   const file = finalName(last.file);
-  const keptAs = await brokenName(files, directory, file);
-  const recovered = join(directory, recoveredName(file));
-  await writeFile(files, recovered, last.bytes.subarray(0, end));
-  // The valid part is durable under a name of its own, so a crash between the renames loses nothing.
-  await files.syncDirectory(directory);
-  await files.rename(path, join(directory, keptAs));
-  await files.syncDirectory(directory);
-  await files.rename(recovered, path);
-  await files.syncDirectory(directory);
+  const parts = [last.bytes.subarray(0, end)];
+  const keptAs = await replaceSegmentBytes(files, directory, { file, parts });
   const sizeBytes = last.bytes.length - end;
   return { file, offset: end, sizeBytes, reason: fault.reason, keptAs };
 }
@@ -173,14 +165,4 @@ async function seal(
     await opened.close();
   }
   return { file, header, end, sizeBytes: scan.end + trailer.length };
-}
-
-async function writeFile(files: Files, path: string, bytes: Uint8Array): Promise<void> {
-  const file = await files.open(path, 'create');
-  try {
-    await file.write([bytes], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -33,7 +33,10 @@ export async function requireWitnesses(
   const head = last?.scan.last ?? (0 as Position);
   for (const witness of witnesses) {
     const { name, position, chain } = witness;
-    if (position > head) throw new LogBehindWitness({ witness: name, position, head });
+    if (position > head) {
+      const end = last && { end: { file: last.file, offset: last.scan.end } };
+      throw new LogBehindWitness({ witness: name, position, head, ...end });
+    }
     if (chain === undefined || last === undefined) continue;
     const found = await chainAt(log, last, position);
     if (found === 'truncated' || (found !== undefined && same(found, chain))) continue;

@@ -4,15 +4,13 @@
  */
 import type { Command } from 'commander';
 import { nodeFiles } from '#files';
-import { type Damage, type Verification, verifyLog, type Witness } from '#wal';
-import { readCleanMarker, readFence } from '../../home/control.ts';
-import { ControlDamaged } from '../../home/errors.ts';
-import type { Layout } from '../../home/layout.ts';
+import { type Damage, type Verification, verifyLog } from '#wal';
 import { type CommonOptions, define, type Run, refuseServer } from '../command.ts';
 import { logLayout } from '../log-directory.ts';
 import { writeFacts, writeJson, writeTable } from '../output.ts';
 import type { ExitCode, Surroundings } from '../surroundings.ts';
 import { tailDocument, tailText } from './info.ts';
+import { type ControlFile, readControlFiles, witnessesIn } from './witnesses.ts';
 
 export function addWalVerify(parent: Command, run: Run): void {
   define<CommonOptions>(parent, run, {
@@ -28,40 +26,22 @@ async function walVerify(surroundings: Surroundings, options: CommonOptions): Pr
   refuseServer(options, 'wal verify');
   const layout = await logLayout(surroundings, options);
   // Before the log: a server that runs only ever takes the log further than its fence.
-  const remembered = await readWitnesses(layout);
-  const verified = await verifyLog(nodeFiles, layout.wal, { witnesses: remembered.witnesses });
-  const problems = [...verified.problems, ...remembered.problems];
+  const controls = await readControlFiles(layout);
+  const witnesses = witnessesIn(controls);
+  const verified = await verifyLog(nodeFiles, layout.wal, { witnesses });
+  const problems = [...verified.problems, ...controls.flatMap(damaged)];
   if (options.json) writeJson(surroundings, document(verified, problems));
   else writeReport(surroundings, verified, problems);
   return problems.length === 0 ? 0 : 1;
 }
 
-async function readWitnesses(
-  layout: Layout,
-): Promise<{ witnesses: readonly Witness[]; problems: readonly Problem[] }> {
-  const sources = [
-    ['clean marker', layout.cleanMarkerFile, () => readCleanMarker(nodeFiles, layout)],
-    ['fence', layout.fenceFile, () => readFence(nodeFiles, layout)],
-  ] as const;
-  const witnesses: Witness[] = [];
-  const problems: Problem[] = [];
-  for (const [name, file, read] of sources) {
-    try {
-      const found = await read();
-      if (!found) continue;
-      const { position, chain } = found;
-      const bytes = chain === undefined ? {} : { chain: Buffer.from(chain, 'hex') };
-      witnesses.push({ name, position, ...bytes });
-    } catch (cause) {
-      if (!(cause instanceof ControlDamaged)) throw cause;
-      problems.push({ file, offset: 0, position: null, reason: cause.message });
-    }
-  }
-  return { witnesses, problems };
-}
-
 /** Damage in the log, or in a control file, which has no position. */
 type Problem = Pick<Damage, 'file' | 'offset' | 'reason'> & { readonly position: number | null };
+
+function damaged({ path, content }: ControlFile): Problem[] {
+  if (content.kind === 'witness') return [];
+  return [{ file: path, offset: 0, position: null, reason: content.reason }];
+}
 
 function writeReport(
   surroundings: Surroundings,
