@@ -51,7 +51,9 @@ export function after(prefix: Buffer): Buffer {
 /** Every row but those about the views themselves. */
 export const everyRow: KeyRange = { gte: Buffer.from([1]), lt: AFTER };
 
-export function kindRange(kind: 'b' | 'c' | 'd' | 'i' | 'o' | 't' | 'u' | 'v'): KeyRange {
+export function kindRange(
+  kind: 'b' | 'c' | 'd' | 'i' | 'o' | 'q' | 't' | 'u' | 'v' | 'x',
+): KeyRange {
   return within(Buffer.from(kind));
 }
 
@@ -123,6 +125,11 @@ export function releaseKey(position: Position, blobId: BlobId): Buffer {
 
 export function releasesUpTo(position: Position): KeyRange {
   return { gte: Buffer.from('q'), lt: after(numbered('q', position, '')) };
+}
+
+/** Of a `q` or an `x` row. */
+export function positionOf(key: Buffer): Position {
+  return readU64(key, 1) as Position;
 }
 
 export function releasedBlobOf(key: Buffer): BlobId {

@@ -5,6 +5,7 @@ import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
 import { crcsKey } from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
+import { knowsBlob, readDue } from './releases.ts';
 import type { ViewsStore } from './store.ts';
 import type { Views } from './views.ts';
 
@@ -22,6 +23,8 @@ export function openViews(store: ViewsStore): Views {
     crcs: (blobId) => crcsOf(store, blobId),
     // The CRCs stay exactly as long as a row refers to the blob or its release is retained.
     isRetained: (blobId) => crcsOf(store, blobId) !== undefined,
+    knowsBlob: (blobId) => knowsBlob(store, blobId),
+    due: (untilMs, limit) => readDue(store, { untilMs, limit }),
     drains: () => readDrains(store),
     rowsOf: async (keyspace, limit) => {
       const { objects } = await listObjects(store, { keyspace, prefix: '', limit });

@@ -27,7 +27,7 @@ import {
 } from './projecting/project-object.ts';
 import type { Drain } from './views.ts';
 
-export const PROJECTION = 1;
+export const PROJECTION = 2;
 
 /** What an `i` row remembers of a request that was done. */
 export interface IdempotencyRow {
@@ -39,7 +39,7 @@ export interface IdempotencyRow {
 
 /** `retention.advanced` changes nothing here: what it removes must be looked up (retention.ts). */
 export function project(record: CommittedRecord, before: RunningTotals): Change {
-  const change = new Change(record.position, before);
+  const change = new Change(record, before);
   projectEvent(change, record);
   if (record.idempotency) {
     const { key, request_hash } = record.idempotency;

@@ -40,6 +40,14 @@ export interface Drain {
   readonly cause: { readonly type: string; readonly position: Position };
 }
 
+/** History and releases that are old enough to go. */
+export interface Due {
+  /** All up to here may go. */
+  readonly position: Position;
+  /** The blobs that were released up to there; some may be in use again. */
+  readonly blobIds: readonly BlobId[];
+}
+
 export interface Views {
   /** The position up to which the log is applied. */
   readonly applied: Position;
@@ -58,6 +66,16 @@ export interface Views {
   crcs(blobId: BlobId): Crcs | undefined;
   /** True where a current row refers to the blob or it was released and is still retained. */
   isRetained(blobId: BlobId): boolean;
+  /**
+   * True where any of the rows that tell of a blob is there: its CRCs, a reference, its last release.
+   * For who would take its bytes away: a row that was lost to damage does not make it an orphan.
+   */
+  knowsBlob(blobId: BlobId): Promise<boolean>;
+  /**
+   * What was committed at `untilMs` or before, from the oldest on: about `limit` rows of each kind, so
+   * that one record never removes more; undefined where nothing is due.
+   */
+  due(untilMs: number, limit: number): Promise<Due | undefined>;
   drains(): Promise<Drain[]>;
   /** Up to `limit` rows of a keyspace, in path order: for draining. */
   rowsOf(keyspace: KeyspaceId, limit: number): Promise<ObjectRow[]>;

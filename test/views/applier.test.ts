@@ -8,6 +8,7 @@ import type { CommittedFrame } from '../../src/journal/journal.ts';
 import { ApplierClosed, ApplyFailed } from '../../src/views/applier.ts';
 import type { FenceInfo } from '../../src/views/fences.ts';
 import { crcsKey, lastReleaseKey } from '../../src/views/keys.ts';
+import { PROJECTION } from '../../src/views/projection.ts';
 import { deferred } from '../support/deferred.ts';
 import { framesOf, RandomLog, type Step } from '../support/random-log.ts';
 import { memoryViews, silent } from '../support/views.ts';
@@ -391,7 +392,7 @@ describe('a fence', () => {
     const [totals] = fence.totals.map(([, value]) => value);
     expect(totals?.count ?? 0).toBe(rows.size);
     expect(totals?.bytes ?? 0).toBe([...rows.values()].reduce((sum, size) => sum + size, 0));
-    expect(fence).toMatchObject({ viewsId: 'views-1', projection: 1 });
+    expect(fence).toMatchObject({ viewsId: 'views-1', projection: PROJECTION });
   }
 });
 

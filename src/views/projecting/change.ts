@@ -16,6 +16,12 @@ export interface Operation {
 /** The keyspaces that hold something, as they are before the record. */
 export type RunningTotals = ReadonlyMap<KeyspaceId, Totals>;
 
+/** What `q` and `x` rows hold besides: when their record was committed. */
+export interface Dated {
+  /** Unix ms; never less than in a row of a lower position. */
+  readonly time: number;
+}
+
 /** History that is no longer needed once `retention.advanced` passes the position of its row. */
 export type Expiry =
   /** One row … */
@@ -34,11 +40,16 @@ export class Change {
   /** Absolute totals of the keyspaces that the record changed. */
   readonly totals = new Map<KeyspaceId, Totals>();
   readonly #position: Position;
+  readonly #dated: Dated;
   readonly #before: RunningTotals;
   #expiries = 0;
 
-  constructor(position: Position, before: RunningTotals) {
+  constructor(
+    { position, timeMs }: { readonly position: Position; readonly timeMs: number },
+    before: RunningTotals,
+  ) {
     this.#position = position;
+    this.#dated = { time: timeMs };
     this.#before = before;
   }
 
@@ -52,12 +63,12 @@ export class Change {
 
   /** The blob lost a reference here: collection looks at it once retention has passed. */
   release(blobId: BlobId): void {
-    this.put(releaseKey(this.#position, blobId), null);
+    this.put(releaseKey(this.#position, blobId), this.#dated);
     this.put(lastReleaseKey(blobId), this.#position);
   }
 
   expire(expiry: Expiry): void {
-    this.put(expiryKey(this.#position, this.#expiries), expiry);
+    this.put(expiryKey(this.#position, this.#expiries), { ...expiry, ...this.#dated });
     this.#expiries += 1;
   }
 
