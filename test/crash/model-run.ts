@@ -1,0 +1,299 @@
+/**
+ * Runs a program against a store on a faulty disk: waves of clients, the end of each, and the
+ * questions after it. Everything that happens follows from the program.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { makeRig, type Rig } from '../support/rig.ts';
+import type { World } from './model.ts';
+import { perform } from './model-actions.ts';
+import { checkStore, equal } from './model-check.ts';
+import { checkLog } from './model-log.ts';
+import { type Attempt, type Outcome, renderAttempt, worldsAfter } from './model-order.ts';
+import {
+  type Planned,
+  type Program,
+  programs,
+  renderProgram,
+  sizes,
+  type Wave,
+} from './model-program.ts';
+
+export interface Figures {
+  sequences: number;
+  operations: number;
+  acknowledged: number;
+  unknown: number;
+  kills: number;
+  powerCuts: number;
+  cleanStops: number;
+  /** Starts that were stopped before they were through. */
+  stoppedStarts: number;
+  faults: number;
+  rebuilds: number;
+}
+
+export function noFigures(): Figures {
+  return {
+    sequences: 0,
+    operations: 0,
+    acknowledged: 0,
+    unknown: 0,
+    kills: 0,
+    powerCuts: 0,
+    cleanStops: 0,
+    stoppedStarts: 0,
+    faults: 0,
+    rebuilds: 0,
+  };
+}
+
+/** One program made of `seed`; the smallest one that fails, in words, or undefined. */
+export async function runSeed(
+  seed: number,
+  figures: Figures,
+  shrinkMs = 60_000,
+): Promise<string | undefined> {
+  const property = fc.asyncProperty(programs, (program) => runProgram(program, figures));
+  const result = await fc.check(property, {
+    seed,
+    numRuns: 1,
+    unbiased: true,
+    interruptAfterTimeLimit: shrinkMs,
+    markInterruptAsFailure: false,
+  });
+  if (!result.failed) return undefined;
+  const [program] = result.counterexample ?? [];
+  const fault = result.errorInstance;
+  const why = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+  return `${why}\n\n${program ? renderProgram(program) : ''}`;
+}
+
+export async function runProgram(program: Program, figures: Figures): Promise<void> {
+  figures.sequences += 1;
+  const { fenceRecords, segmentBytes } = program;
+  const store = {
+    fenceEvery: { records: fenceRecords, bytes: 1e9 },
+    logLimits: { segmentBytes },
+  };
+  const timers = mortalTimers();
+  try {
+    const rig = makeRig({ store });
+    await rig.open();
+    const run: Run = { rig, figures, timers, attempts: [], worlds: [new Map()], tick: 0 };
+    for (const wave of program.waves) await runWave(run, wave);
+    await cut(run, { kind: 'kill', seed: 1, starts: [], loseViews: false });
+    await checkRebuilds(run);
+  } finally {
+    timers.restore();
+  }
+}
+
+interface Run {
+  readonly rig: Rig;
+  readonly figures: Figures;
+  readonly timers: MortalTimers;
+  readonly attempts: Attempt[];
+  worlds: readonly World[];
+  tick: number;
+}
+
+async function runWave(run: Run, wave: Wave): Promise<void> {
+  const { rig, figures } = run;
+  let calls = 0;
+  let isTroubled = false;
+  rig.disk.inject = () => {
+    calls += 1;
+    if (calls !== wave.trouble?.call) return undefined;
+    isTroubled = true;
+    return wave.trouble.fault;
+  };
+  const clients = await Promise.all(wave.clients.map((plans) => runClient(run, plans)));
+  rig.disk.inject = () => undefined;
+  const done = clients.flat();
+  run.attempts.push(...done);
+  figures.operations += done.length;
+  figures.unknown += done.filter(({ outcome }) => outcome.kind === 'unknown').length;
+  figures.acknowledged += done.filter(
+    ({ outcome }) => outcome.kind === 'told' && outcome.told.code === 'ok',
+  ).length;
+  if (isTroubled) figures.faults += 1;
+  else refuseFaults(done);
+  const before = run.worlds;
+  run.worlds = worldsAfter(before, clients, sizes);
+  if (run.worlds.length === 0) {
+    const lines = done.map(renderAttempt).join('\n');
+    throw new Error(`no order of these explains what was told:\n${lines}`);
+  }
+  if (isTroubled && (wave.ending.kind === 'go on' || wave.ending.kind === 'stop in order')) {
+    return cut(run, { kind: 'kill', seed: 1, starts: [], loseViews: false });
+  }
+  switch (wave.ending.kind) {
+    case 'go on':
+      return;
+    case 'stop in order':
+      figures.cleanStops += 1;
+      await rig.close();
+      await rig.open();
+      return check(run);
+    case 'kill':
+    case 'power':
+      return cut(run, wave.ending);
+    default:
+      return wave.ending satisfies never;
+  }
+}
+
+/** Without a fault every operation is told something that the model knows. */
+function refuseFaults(attempts: readonly Attempt[]): void {
+  const strange = attempts.find(({ outcome }) => outcome.kind !== 'told');
+  if (strange) throw new Error(`failed on a machine in order: ${renderAttempt(strange)}`);
+}
+
+/** One after the other, until one has no answer. */
+async function runClient(run: Run, plans: readonly Planned[]): Promise<Attempt[]> {
+  const attempts: Attempt[] = [];
+  for (const { operation, delay } of plans) {
+    await turns(delay);
+    if (run.rig.disk.stopped) break;
+    run.tick += 1;
+    const began = run.tick;
+    const id = `operation-${began}`;
+    const outcome = await orStop(run.rig, perform(run.rig, operation, id));
+    run.tick += 1;
+    const ended = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : run.tick;
+    attempts.push({ id, operation, began, ended, outcome });
+    if (outcome.kind === 'unknown') break;
+  }
+  return attempts;
+}
+
+/** Once the machine has stopped nobody answers: what still waits then has no answer. */
+async function orStop({ disk }: Rig, outcome: Promise<Outcome>): Promise<Outcome> {
+  let ended = false;
+  const noted = outcome.finally(() => {
+    ended = true;
+  });
+  for (let afterwards = 0; !ended && afterwards < quietTurns; ) {
+    await turn();
+    if (disk.stopped) afterwards += 1;
+  }
+  return ended ? noted : { kind: 'unknown' };
+}
+
+/** More turns of the event loop than anything needs that waits for no disk call. */
+const quietTurns = 100;
+
+async function turns(count: number): Promise<void> {
+  for (let done = 0; done < count; done += 1) await turn();
+}
+
+type Cut = Extract<Wave['ending'], { kind: 'kill' | 'power' }>;
+
+async function cut(run: Run, { kind, seed, starts, loseViews }: Cut): Promise<void> {
+  const { rig, figures } = run;
+  await die(run, kind, seed);
+  if (loseViews) rig.views.destroy();
+  for (const [index, call] of starts.entries()) {
+    if (!(await stopsInStart(rig, call))) break;
+    figures.stoppedStarts += 1;
+    await die(run, kind, seed + index + 1);
+  }
+  if (!rig.disk.stopped && starts.length > 0) await die(run, kind, seed + 10);
+  await rig.open();
+  await check(run);
+}
+
+/** The old process is gone before a new one begins: nothing of it writes any more. */
+async function die({ rig, figures, timers }: Run, kind: Cut['kind'], seed: number): Promise<void> {
+  rig.disk.stop();
+  timers.end();
+  await turns(quietTurns);
+  if (kind === 'power') await rig.cutPower(seed);
+  else await rig.kill();
+  if (kind === 'power') figures.powerCuts += 1;
+  else figures.kills += 1;
+}
+
+/** False where the start was through before. */
+async function stopsInStart(rig: Rig, atCall: number): Promise<boolean> {
+  let calls = 0;
+  rig.disk.inject = () => {
+    calls += 1;
+    return calls === atCall ? { kind: 'stop', before: calls % 2 === 0 } : undefined;
+  };
+  const opened = orStop(
+    rig,
+    rig.open().then(
+      (): Outcome => ({ kind: 'nothing' }),
+      (): Outcome => ({ kind: 'unknown' }),
+    ),
+  );
+  const outcome = await opened;
+  rig.disk.inject = () => undefined;
+  if (outcome.kind === 'unknown' && !rig.disk.stopped) throw new Error('the store does not start');
+  return rig.disk.stopped;
+}
+
+async function check(run: Run): Promise<void> {
+  const { rig } = run;
+  await rig.store.settled();
+  const world = await checkStore(rig, run.worlds);
+  await checkLog(rig, world, run.attempts);
+  run.worlds = [world];
+}
+
+/** The views are a function of the log: replayed, built anew, with other fences and without any. */
+async function checkRebuilds(run: Run): Promise<void> {
+  const { rig, figures } = run;
+  const digest = await rig.store.views.digest();
+  const again = async (what: string, other: Rig) => {
+    await other.open();
+    await other.store.settled();
+    equal(`the digest ${what}`, await other.store.views.digest(), digest);
+    figures.rebuilds += 1;
+  };
+  await die(run, 'power', 7);
+  await again('after a power cut', rig);
+  await die(run, 'kill', 7);
+  rig.views.destroy();
+  await again('after a rebuild', rig);
+  await die(run, 'kill', 7);
+  const everyRecord = { records: 1, bytes: 1 };
+  await again(
+    'of fences everywhere',
+    makeRig({ disk: rig.disk, store: { fenceEvery: everyRecord } }),
+  );
+}
+
+interface MortalTimers {
+  /** The process is gone, and its timers with it. */
+  end(): void;
+  restore(): void;
+}
+
+/** Timers of the store under test end with its process; otherwise each dead store would live on. */
+function mortalTimers(): MortalTimers {
+  const real = globalThis.setTimeout;
+  const alive = new Set<NodeJS.Timeout>();
+  const wrapped = ((act: (...values: unknown[]) => void, ms?: number, ...values: unknown[]) => {
+    const timer = real(() => {
+      alive.delete(timer);
+      act(...values);
+    }, ms);
+    alive.add(timer);
+    return timer;
+  }) as typeof setTimeout;
+  globalThis.setTimeout = Object.assign(wrapped, real);
+  const end = () => {
+    for (const timer of alive) clearTimeout(timer);
+    alive.clear();
+  };
+  return {
+    end,
+    restore() {
+      end();
+      globalThis.setTimeout = real;
+    },
+  };
+}
