@@ -5,6 +5,7 @@
  * with a wrong method is 405 with Allow; a route that needs credentials refuses anonymous callers
  * before it looks at names or bodies; a fault leaves as InternalError and is logged with its cause.
  */
+import { inspect } from 'node:util';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
@@ -148,7 +149,7 @@ async function answerFault(observe: Observe, exchange: Exchange, error: unknown)
   const { outgoing, requestId, route } = exchange;
   // A client that left takes its streams with it: nothing is wrong here.
   if (outgoing.destroyed) return;
-  observe.error('a request failed', { request_id: requestId, route, error });
+  observe.error('a request failed', { request_id: requestId, route, fault: inspect(error) });
   // Once the head is out, only a broken connection tells the client that the body is not whole.
   if (outgoing.headersSent) outgoing.destroy();
   else await send(exchange, faultAnswer());

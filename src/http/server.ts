@@ -12,6 +12,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import type { Observe } from '../domain/effects.ts';
 import type { App } from './app.ts';
@@ -154,7 +155,10 @@ class Door {
       if (this.#isClosing && running?.size === 0) socket.destroySoon();
     });
     this.#answer(exchange).catch((error: unknown) => {
-      this.#observe.error('an answer broke', { request_id: exchange.requestId, error });
+      this.#observe.error('an answer broke', {
+        request_id: exchange.requestId,
+        fault: inspect(error),
+      });
       outgoing.destroy();
     });
   }

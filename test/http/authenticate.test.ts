@@ -1,3 +1,4 @@
+/** Who a token makes the caller, and every way in which it is none. */
 import { createHmac } from 'node:crypto';
 import { createRemoteJWKSet, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+/** Bucket routes, and who may not reach them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startDoor, type TestDoor } from './support/door.ts';
 

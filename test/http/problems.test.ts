@@ -1,3 +1,4 @@
+/** Refusals as the caller reads them, held against docs/api.md. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { rejectionCodes } from '../../src/domain/rejection.ts';

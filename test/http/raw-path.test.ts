@@ -1,3 +1,4 @@
+/** Names from the raw request target. */
 import { fc, test as property } from '@fast-check/vitest';
 import { describe, expect, test } from 'vitest';
 import { decodePercent, objectKeyOf, parseTarget } from '../../src/http/wire/raw-path.ts';

@@ -1,3 +1,4 @@
+/** Uploading: raw bodies, their headers, and forms. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startDoor, type TestDoor } from './support/door.ts';
@@ -17,10 +18,16 @@ beforeEach(async () => {
   Object.assign(door.service.counts, { begun: 0, stored: 0 });
 });
 
-const put = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) =>
-  door.call(`/object/b/${path}`, { method: 'PUT', body, headers });
-const post = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) =>
-  door.call(`/object/b/${path}`, { method: 'POST', body, headers });
+const put = (
+  path: string,
+  body: NonNullable<RequestInit['body']>,
+  headers: Record<string, string> = {},
+) => door.call(`/object/b/${path}`, { method: 'PUT', body, headers });
+const post = (
+  path: string,
+  body: NonNullable<RequestInit['body']>,
+  headers: Record<string, string> = {},
+) => door.call(`/object/b/${path}`, { method: 'POST', body, headers });
 const json = async (answer: Response) => (await answer.json()) as Record<string, unknown>;
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -228,6 +235,8 @@ describe('a form', () => {
     ['with a late field too long', lines([filePart, field('metadata', 'x'.repeat(20_000))])],
     ['with a type that is no header', lines([field('contentType', 'a/b\r\nx: y'), filePart])],
     ['that is empty', ''],
+    ['with a long way to its first line', 'x'.repeat(2_000_000) + lines([filePart])],
+    ['that goes on long after its end', lines([filePart]) + 'x'.repeat(2_000_000)],
   ])('%s is refused and nothing is stored', async (_name, text, type) => {
     const answer = await raw(text, type);
     expect(answer.status).toBe(400);
