@@ -70,7 +70,7 @@ function count(min: number) {
     .refine((value) => value >= min, `must be at least ${min}`);
 }
 
-export const maxRows = 1_000;
+const maxRows = 1_000;
 
 const limit = count(1)
   .transform((rows) => Math.min(rows, maxRows))

@@ -141,6 +141,7 @@ describe('the gate', () => {
     await until(() => door.service.counts.begun === 1);
     await door.http.close(20);
     await client.closed();
+    await until(() => door.service.counts.ended === 1);
     expect(door.service.counts.stored).toBe(0);
   });
 

@@ -208,6 +208,8 @@ describe('a form', () => {
       content_type: 'text/x-guessed',
       size: 5,
     });
+    const nameless = filePart.replace(' name="";', '');
+    expect(await json(await raw(lines([nameless])))).toMatchObject({ size: 5 });
     const typed = filePart.replace('\r\n\r\n', '\r\nContent-Type: Text/HTML; Charset="X"\r\n\r\n');
     expect(await json(await raw(lines([typed])))).toMatchObject({
       content_type: 'Text/HTML; Charset="X"',

@@ -47,7 +47,7 @@ const rfc850 = /^[A-Z][a-z]+day, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT
 const asctime = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
 
 /** Unix ms. RFC 9110 §5.6.7: of the three forms, all must be understood. */
-export function httpDate(text: string | undefined): number | undefined {
+function httpDate(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const isKnown = imfFixdate.test(text) || rfc850.test(text);
   const unixMs = Date.parse(asctime.test(text) ? `${text} GMT` : isKnown ? text : '');

@@ -46,11 +46,11 @@ export async function list(
 
 const letters: Readonly<Record<ListMark['kind'], string>> = { path: 'o', prefix: 'p' };
 
-export function encodeCursor({ kind, value }: ListMark): string {
+function encodeCursor({ kind, value }: ListMark): string {
   return Buffer.from(letters[kind] + value, 'utf8').toString('base64url');
 }
 
-export function decodeCursor(cursor: string): ListMark | 'invalid' {
+function decodeCursor(cursor: string): ListMark | 'invalid' {
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   const value = text.slice(1);
   for (const kind of ['path', 'prefix'] as const) {

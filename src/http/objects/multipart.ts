@@ -142,8 +142,10 @@ class Form {
       const { name, filename } = dispositionOf(header['content-disposition']?.[0]);
       this.#parts += 1;
       if (this.#parts > limits.parts) this.#refuse(part, 'it has too many parts');
-      else if (name === undefined) this.#refuse(part, 'a part has no name');
-      else if (filename === undefined && name !== '') this.#collect(part, name);
+      // curl leaves an empty name out: a file part is known by its filename.
+      else if (filename === undefined && name === undefined)
+        this.#refuse(part, 'a part has no name');
+      else if (filename === undefined && name) this.#collect(part, name);
       else if (this.#filePart) this.#refuse(part, 'it has more than one file');
       else this.#begin(part, header['content-type']?.[0]);
     });

@@ -8,7 +8,7 @@ import { createAuthenticator } from '../../../src/http/authenticate.ts';
 import { createServer, type HttpServer, type ServerSettings } from '../../../src/http/server.ts';
 import { type MemoryService, maxFileSizeBytes, memoryService } from './memory-service.ts';
 
-export const secret = Buffer.from('0123456789abcdef0123456789abcdef-test');
+const secret = Buffer.from('0123456789abcdef0123456789abcdef-test');
 
 export interface Line {
   readonly level: string;
@@ -136,7 +136,7 @@ export class RawClient {
   }
 }
 
-export function recorder() {
+function recorder() {
   const lines: Line[] = [];
   const counted: Counter[] = [];
   const at =

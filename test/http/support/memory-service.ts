@@ -32,8 +32,8 @@ import {
 export interface MemoryService extends Service {
   readonly rows: Map<string, BucketRow>;
   readonly objects_: Map<string, ObjectRow & { readonly bytes: Buffer }>;
-  /** How often a body was begun to be read, and how often one was stored. */
-  readonly counts: { begun: number; stored: number; open: number };
+  /** How often a body was begun to be read, was done with, and was stored; and the open blobs. */
+  readonly counts: { begun: number; ended: number; stored: number; open: number };
   /** The last listing asked for. */
   lastListing: ObjectListing | undefined;
   /** What the next opened blob does instead of giving its bytes. */
@@ -48,7 +48,7 @@ export function memoryService(): MemoryService {
   const state = {
     rows: new Map<string, BucketRow>(),
     objects_: new Map<string, ObjectRow & { readonly bytes: Buffer }>(),
-    counts: { begun: 0, stored: 0, open: 0 },
+    counts: { begun: 0, ended: 0, stored: 0, open: 0 },
     lastListing: undefined as ObjectListing | undefined,
     fault: undefined as MemoryService['fault'],
     health_: { status: 'ready', reasons: [] } as Health,
@@ -168,6 +168,8 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
       } catch (error) {
         if (error instanceof BodyRefused) return refuse(error.rejection);
         throw error;
+      } finally {
+        counts.ended += 1;
       }
       const details = await body.details();
       if (!details.ok) return details;
