@@ -135,7 +135,7 @@ async function withHome<T>(config: Config, use: (home: Home) => Promise<T>): Pro
 }
 
 function storeOptions(
-  { maxFileSizeBytes, bucketCreators }: Config,
+  { maxFileSizeBytes, bucketCreators, diskLow, diskHard }: Config,
   { home, observe }: { readonly home: Home; readonly observe: ObserveWithCounts },
 ): StoreOptions {
   const { layout, nodeId } = home;
@@ -150,6 +150,7 @@ function storeOptions(
     observe,
     maxFileSizeBytes,
     bucketCreators,
+    diskMarks: { low: diskLow, hard: diskHard },
     openViewsStore: ({ fresh }) => openStoredViews({ ...viewsPlace(home), fresh }),
   };
 }

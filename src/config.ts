@@ -7,13 +7,13 @@
  * credentials in it. docs/api.md, "Configuration", has the table.
  */
 import { z } from 'zod';
+import type { DiskMark } from './domain/values/sizes.ts';
 import {
   backend,
   baseUrl,
   cidr,
   corsOrigins,
   DAY_MS,
-  type DiskMark,
   diskMark,
   duration,
   GIB,

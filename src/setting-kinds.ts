@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { parseSize } from './domain/values/sizes.ts';
+import { type DiskMark, parseSize } from './domain/values/sizes.ts';
 
 export interface Kind<T> {
   /** What to do, as an imperative without a full stop. */
@@ -12,11 +12,6 @@ export interface Kind<T> {
   /** undefined where `text`, which is not empty, is no such value. */
   readonly parse: (text: string) => T | undefined;
 }
-
-/** Free space: a share of the disk (0.05 is 5 %), or bytes. */
-export type DiskMark =
-  | { readonly kind: 'share'; readonly share: number }
-  | { readonly kind: 'bytes'; readonly bytes: number };
 
 export const SECOND_MS = 1_000;
 export const DAY_MS = 86_400 * SECOND_MS;

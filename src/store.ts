@@ -16,6 +16,7 @@ import { type BlobCheck, startBlobCheck } from './service/blob-check.ts';
 import { createBuckets } from './service/buckets.ts';
 import { createCommit } from './service/commit.ts';
 import { createDrainer, type Drainer } from './service/drain.ts';
+import { createDiskGuard, type DiskGuard, type DiskMarks } from './service/guard/disk-guard.ts';
 import { createHealth, type HealthMonitor } from './service/health.ts';
 import { createLocks } from './service/locks.ts';
 import { createObjects } from './service/objects.ts';
@@ -39,6 +40,7 @@ export interface StoreOptions {
   readonly observe: ObserveWithCounts;
   readonly maxFileSizeBytes: number;
   readonly bucketCreators: BucketCreators;
+  readonly diskMarks: DiskMarks;
   readonly openViewsStore: RecoveryParts['openStore'];
   readonly fenceEvery?: FenceInterval;
   readonly logLimits?: NonNullable<JournalOptions['limits']>;
@@ -51,6 +53,7 @@ export interface Store {
   readonly service: Service;
   readonly views: Views;
   readonly report: RecoveryReport;
+  readonly diskGuard: Pick<DiskGuard, 'look'>;
   /** Resolves, with the cause, when the store can't go on: the process must end. */
   readonly failed: Promise<unknown>;
   /** Resolves once what start-up left to the background is done. */
@@ -88,6 +91,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     missing_blobs: background.blobCheck.missing,
   });
   const service = createService(options, { ...open, ...background, report });
+  await background.diskGuard.look();
   health.recovered();
   background.drainer.wake();
   observe.info('recovered', { ...report() });
@@ -97,6 +101,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     get report() {
       return report();
     },
+    diskGuard: background.diskGuard,
     failed: Promise.race([journal.poisoned, recovered.applier.failed]),
     async settled() {
       await background.blobCheck.settled();
@@ -117,22 +122,33 @@ interface Background {
   readonly commit: ReturnType<typeof createCommit>;
   readonly drainer: Drainer;
   readonly blobCheck: BlobCheck;
+  readonly diskGuard: DiskGuard;
   /** The applier following the log; it ends when the journal closes. */
   readonly following: Promise<void>;
 }
 
-function startBackground({ observe }: StoreOptions, open: OpenParts): Background {
+function startBackground(options: StoreOptions, open: OpenParts): Background {
+  const { files, layout, diskMarks, observe } = options;
   const { journal, blobs, recovered, health } = open;
   const { views, applier } = recovered;
   const never = new AbortController().signal;
   const following = applier.run(journal.follow(applier.applied, never)).catch((fault: unknown) => {
     observe.error('the views could not follow the log', { fault: String(fault) });
   });
-  const closedTo = () => health.closedTo();
+  const closedTo = () => health.closedTo('write');
   const commit = createCommit({ locks: createLocks(), journal, applier, closedTo });
   const drainer = createDrainer({ views, commit, observe });
   const blobCheck = startBlobCheck({ views, blobs, observe, health });
-  return { commit, drainer, blobCheck, following };
+  const diskGuard = createDiskGuard({
+    files,
+    directory: layout.directory,
+    marks: diskMarks,
+    health,
+    observe,
+    onRoom: () => undefined,
+    onRelief: () => drainer.wake(),
+  });
+  return { commit, drainer, blobCheck, diskGuard, following };
 }
 
 function createService(
@@ -140,7 +156,7 @@ function createService(
   parts: OpenParts & Background & { readonly report: () => RecoveryReport },
 ): Service {
   const { observe } = options;
-  const { recovered, blobs, commit, health, drainer, report } = parts;
+  const { recovered, blobs, commit, health, drainer, diskGuard, report } = parts;
   const { views } = recovered;
   const access = createAccess(observe);
   const startedMs = options.clock.now();
@@ -150,7 +166,11 @@ function createService(
     buckets: createBuckets({ ...shared, drainSoon: () => drainer.wake() }),
     objects: {
       ...createObjects(shared),
-      ...createUploads({ ...shared, closedTo: () => health.closedTo() }),
+      ...createUploads({
+        ...shared,
+        closedTo: () => health.closedTo('upload'),
+        onNoRoom: () => diskGuard.suspect(),
+      }),
     },
     admin: createAdmin({
       status: () => statusOf({ ...options, ...parts, ...recovered, startedMs, counters }),
@@ -164,10 +184,11 @@ function createService(
 async function close(
   { files, layout, clock }: StoreOptions,
   { journal, blobs, recovered, health }: OpenParts,
-  { drainer, blobCheck, following }: Background,
+  { drainer, blobCheck, diskGuard, following }: Background,
 ): Promise<void> {
   const { applier, store } = recovered;
   health.closing();
+  diskGuard.stop();
   await blobCheck.stop();
   await drainer.stop();
   // What was appended is finished; then the follower has all of it and ends.

@@ -10,7 +10,7 @@
  * - Any call can be made to fail, or to be the one at which the power or the process goes away.
  */
 import { basename, dirname } from 'node:path';
-import type { DirectoryEntry, Files, OpenFile } from '#files';
+import type { DirectoryEntry, DiskSpace, Files, OpenFile } from '#files';
 
 const pageBytes = 4096;
 
@@ -44,6 +44,8 @@ export interface FaultyDisk {
   /** Counts calls from 1; `inject` names the fault of a call, if it has one. */
   inject: (call: DiskCall) => Fault | undefined;
   record: boolean;
+  /** What the disk says of itself; writes do not depend on it. */
+  space: DiskSpace;
   readonly stopped: boolean;
   /** Makes all further calls throw, as when the process is killed. */
   stop(): void;
@@ -290,11 +292,7 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
       }),
     syncDirectory: (path) =>
       call({ operation: 'syncDirectory', path, mutates: true }, () => syncNames(directoryAt(path))),
-    space: (path) =>
-      call({ operation: 'space', path, mutates: false }, () => ({
-        freeBytes: 1e12,
-        totalBytes: 2e12,
-      })),
+    space: (path) => call({ operation: 'space', path, mutates: false }, () => disk.space),
   };
 
   const disk: FaultyDisk = {
@@ -302,6 +300,7 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
     calls: [],
     inject: () => undefined,
     record: false,
+    space: { freeBytes: 1e12, totalBytes: 2e12 },
     get stopped() {
       return stopped;
     },

@@ -33,7 +33,10 @@ export interface RigOptions {
   readonly views?: ForgetfulViews;
   readonly seed?: number;
   readonly store?: Partial<
-    Pick<StoreOptions, 'fenceEvery' | 'logLimits' | 'maxFileSizeBytes' | 'bucketCreators'>
+    Pick<
+      StoreOptions,
+      'fenceEvery' | 'logLimits' | 'maxFileSizeBytes' | 'bucketCreators' | 'diskMarks'
+    >
   >;
 }
 
@@ -87,6 +90,7 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
         observe,
         maxFileSizeBytes: 64 * 1024 * 1024,
         bucketCreators: 'authenticated',
+        diskMarks: { low: { kind: 'bytes', bytes: 0 }, hard: { kind: 'bytes', bytes: 0 } },
         openViewsStore: (how) => rig.views.openStore(how),
         ...settings,
       });

@@ -1,5 +1,14 @@
 /** Sizes as people write them: `kb, mb, gb` decimal, `KiB, MiB, GiB` binary, any case. */
 
+/** Free space: a share of the disk (0.05 is 5 %), or bytes. */
+export type DiskMark =
+  | { readonly kind: 'share'; readonly share: number }
+  | { readonly kind: 'bytes'; readonly bytes: number };
+
+export function markBytes(mark: DiskMark, totalBytes: number): number {
+  return mark.kind === 'share' ? mark.share * totalBytes : mark.bytes;
+}
+
 const units: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,

@@ -44,6 +44,8 @@ export interface UploadParts {
   readonly maxFileSizeBytes: number;
   /** Why nothing may be uploaded now. */
   readonly closedTo: () => Rejection | undefined;
+  /** Called when the disk had no room for a body. */
+  readonly onNoRoom: () => void;
 }
 
 export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'store'> {
@@ -98,10 +100,12 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
 }
 
 async function stage(
-  { blobs }: UploadParts,
+  { blobs, closedTo, onNoRoom }: UploadParts,
   { bucket, contentType, maxBytes }: Admission,
   body: UploadBody,
 ): Promise<Result<Staged>> {
+  const closed = closedTo();
+  if (closed) return refuse(closed);
   try {
     let { bytes } = body;
     if (bucket.allowed_mime_types !== null) {
@@ -119,6 +123,7 @@ async function stage(
     if (fault instanceof BodyTooLarge) return refuse(tooLarge(maxBytes));
     if (fault instanceof BodyRefused) return refuse(fault.rejection);
     if (hasCode(fault, 'ENOSPC', 'EDQUOT')) {
+      onNoRoom();
       return refuse(rejection('InsufficientStorage', 'There is no room for the object'));
     }
     throw fault;
