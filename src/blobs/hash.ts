@@ -24,10 +24,15 @@ export async function nativeBlake3(): Promise<NewHash> {
   return () => {
     const hash = new Blake3Hasher();
     return {
-      update: (bytes) => void hash.update(bytes),
+      update: (bytes) => void hash.update(bufferOf(bytes)),
       digest: () => hash.digest('hex'),
     };
   };
+}
+
+/** The same bytes as the type that the package declares. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export async function wasmBlake3(): Promise<NewHash> {
