@@ -65,6 +65,7 @@ export interface Store {
 /** Throws ControlDamaged, LogCorrupt, LogBehindWitness, ViewsDamaged, or an error of the disk. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { files, layout, ids, clock, random, observe, version, nodeId, logLimits } = options;
+  const startedMs = clock.now();
   const remembered = await remember(files, layout);
   const { witnesses } = remembered;
   const journal = await openJournal({
@@ -80,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const newBlobId = () => ids.blobId();
   const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
   const openStore = options.openViewsStore;
-  const recovered = await recover({ ...options, remembered, journal, blobs, openStore });
+  const recovered = await recover({ ...options, startedMs, remembered, journal, blobs, openStore });
   const health = createHealth();
   const open: OpenParts = { journal, blobs, recovered, health };
   const background = startBackground(options, open);

@@ -59,6 +59,8 @@ export interface RecoveryParts {
   /** Opens the views that are there; `fresh` removes them and begins new ones. */
   readonly openStore: (options: { readonly fresh: boolean }) => Promise<ViewsStore>;
   readonly fenceEvery?: FenceInterval;
+  /** When the start began, Unix ms. */
+  readonly startedMs: number;
   /** Build the views anew although they could be trusted. */
   readonly rebuild?: boolean;
   /** Records that were replayed, and that there are to replay. */
@@ -75,7 +77,6 @@ export interface Recovered {
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const { files, layout, journal, blobs, clock, observe, fenceEvery } = parts;
-  const startedMs = clock.now();
   const start = await startingPoint(parts);
   // From here on the views move, so the marker no longer tells the truth about them.
   await removeCleanMarker(files, layout);
@@ -90,19 +91,24 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     ...(fenceEvery ? { fenceEvery } : {}),
   });
   const total = journal.distance(applied, journal.head);
-  const replayed = await applier.replay(
-    reporting(journal.read(applied), (records) => parts.onProgress?.(records, total)),
+  const before = { records: 0 };
+  await applier.replay(
+    reporting(journal.read(applied), ({ records, epoch }) => {
+      // The record that this start itself has appended is no work that the last stop left.
+      if (epoch < journal.epoch) before.records += records.length;
+      parts.onProgress?.(journal.distance(applied, records.at(-1)?.position ?? applied), total);
+    }),
   );
   const views = openViews(store);
   const staging = await blobs.clearStaging((blobId) => views.isRetained(blobId));
   await blobs.finalize();
   const report = {
-    took_ms: clock.now() - startedMs,
+    took_ms: clock.now() - parts.startedMs,
     log_segments: journal.recovery.segments,
     torn_bytes: journal.recovery.tornBytes,
     set_aside: journal.recovery.setAside,
     views: start.kind,
-    replayed_records: replayed.records,
+    replayed_records: before.records,
     replayed_from: applied,
     published_blobs: staging.published,
     removed_staging: staging.removed,
@@ -181,12 +187,10 @@ function totalsIn({ totals }: Fence): [KeyspaceId, Totals][] {
 
 async function* reporting(
   frames: AsyncIterable<CommittedFrame>,
-  report: (records: number) => void,
+  report: (frame: CommittedFrame) => void,
 ): AsyncGenerator<CommittedFrame> {
-  let records = 0;
   for await (const frame of frames) {
     yield frame;
-    records += frame.records.length;
-    report(records);
+    report(frame);
   }
 }
