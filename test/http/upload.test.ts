@@ -1,6 +1,7 @@
 /** Uploading: raw bodies, their headers, and forms. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openForm } from '../../src/http/objects/multipart.ts';
 import { startDoor, type TestDoor } from './support/door.ts';
 
 let door: TestDoor;
@@ -249,6 +250,24 @@ describe('a form', () => {
   test('with metadata that is no object', async () => {
     const answer = await raw(lines([filePart, field('metadata', '[]')]));
     expect(await json(answer)).toMatchObject({ code: 'InvalidMetadata' });
+  });
+
+  test('is read no further than its file is', async () => {
+    let given = 0;
+    async function* body() {
+      yield Buffer.from(`--X\r\n${filePart}`);
+      for (; given < 128; given += 1) yield Buffer.alloc(64 * 1024);
+      yield Buffer.from('\r\n--X--');
+    }
+    const opened = openForm(body(), 'X');
+    const part = await opened.file();
+    if (!part.ok) throw new Error('no file');
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(given).toBeLessThan(10);
+    let size = 0;
+    for await (const chunk of part.value.bytes) size += chunk.byteLength;
+    expect(size).toBe('hello'.length + 128 * 64 * 1024);
+    expect(await opened.fields()).toMatchObject({ ok: true });
   });
 
   test('larger than the bucket allows is refused while it streams', async () => {
