@@ -13,9 +13,10 @@ import { anonymous } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
-import { BodyRefused, type Call, type Service } from '../service/service.ts';
+import { type Call, Refused, type Service } from '../service/service.ts';
 import type { Authenticate } from './authenticate.ts';
 import { bucketRoutes } from './buckets.ts';
+import { jobRoutes } from './jobs.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
@@ -47,7 +48,12 @@ export function createHttp(parts: HttpParts): { readonly app: App } {
   const app: App = new Hono<Env>({
     getPath: (_request, options) => options?.env?.exchange.target.path ?? '/',
   });
-  const routes = [...operationRoutes(parts), ...bucketRoutes(parts), ...objectRoutes(parts)];
+  const routes = [
+    ...operationRoutes(parts),
+    ...jobRoutes(parts),
+    ...bucketRoutes(parts),
+    ...objectRoutes(parts),
+  ];
   for (const route of routes) mount(app, parts, route);
   app.notFound(async ({ env: { exchange } }) => {
     await send(exchange, problemAnswer({ code: 'NoSuchRoute', message: 'There is no such route' }));
@@ -82,7 +88,7 @@ async function run(parts: HttpParts, exchange: Exchange, target: Target): Promis
     const handled = await handle(parts, exchange, target);
     await send(exchange, handled.ok ? handled.value : problemAnswer(handled.rejection));
   } catch (error) {
-    if (error instanceof BodyRefused) await send(exchange, problemAnswer(error.rejection));
+    if (error instanceof Refused) await send(exchange, problemAnswer(error.rejection));
     else await answerFault(parts.observe, exchange, error);
   }
 }

@@ -59,6 +59,9 @@ export const bucketBody = z.strictObject(settings).superRefine((body, context) =
 });
 export type BucketBody = z.infer<typeof bucketBody>;
 
+/** What a kind of job takes besides is checked by it. */
+export const jobBody = z.looseObject({ kind: z.string('must name a kind of job') });
+
 export const emptyBody = z.strictObject({});
 
 /** A whole number in decimal digits, at least `min`. */

@@ -28,6 +28,7 @@ import {
   type Objects,
   type Service,
 } from '../../../src/service/service.ts';
+import type { Job } from '../../../src/service/upkeep/jobs.ts';
 
 export interface MemoryService extends Service {
   readonly rows: Map<string, BucketRow>;
@@ -249,7 +250,7 @@ function openBlob(service: MemoryService, bytes: Buffer) {
   };
 }
 
-function memoryAdmin(): Admin {
+function memoryAdmin(): Pick<Admin, 'status' | 'recovery' | 'digest'> {
   const refuseOthers = <T>(kind: string, value: T): Result<T> =>
     kind === 'service' ? ok(value) : refuse(rejection('AccessDenied', 'Only the service role'));
   return {
@@ -257,5 +258,19 @@ function memoryAdmin(): Admin {
     recovery: async ({ caller }) => refuseOthers(caller.kind, { tookMs: 1 } as never),
     digest: async ({ caller }) =>
       refuseOthers(caller.kind, { digest: 'abc', position: 1 as Position }),
+    startJob: async ({ caller }, kind, options) => {
+      const job = { ...memoryJob, kind, result: options };
+      const allowed = refuseOthers(caller.kind, job);
+      if (!allowed.ok || kind === memoryJob.kind) return allowed;
+      return refuse(rejection('InvalidRequest', `The field "kind": there is no kind "${kind}"`));
+    },
+    jobs: async ({ caller }) => refuseOthers(caller.kind, [memoryJob]),
+    job: async ({ caller }, id) =>
+      refuseOthers(caller.kind, id === memoryJob.id ? memoryJob : undefined),
+    cancelJob: async ({ caller }, id) =>
+      refuseOthers(
+        caller.kind,
+        id === memoryJob.id ? { ...memoryJob, state: 'cancelled' } : undefined,
+      ),
   };
 }
