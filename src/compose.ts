@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createRemoteJWKSet, type JSONWebKeySet } from 'jose';
 import { nodeFiles } from '#files';
 import type { Config } from './config.ts';
+import { ok, type Result } from './domain/result.ts';
 import { greetingLines, type SignIn, signInHint } from './greeting.ts';
 import { readCleanMarker } from './home/control.ts';
 import { type Home, openHome } from './home/home.ts';
@@ -13,6 +14,8 @@ import { readOrCreateLoginSecret } from './home/keyring.ts';
 import { createHttp } from './http/app.ts';
 import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
 import { createServer, type HttpServer } from './http/server.ts';
+import type { Call } from './service/service.ts';
+import type { Job, JobOptions } from './service/upkeep/jobs.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { version } from './version.ts';
 import { openViews } from './views/open-views.ts';
@@ -53,7 +56,7 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     const address = await http.listen(config.port, config.host);
     const url = urlOf(address);
     observe.info('listening', { url, data_dir: home.layout.directory, version });
-    const store = await openStore(storeOptions(config, { home, observe }));
+    const store = await openStore(served(config, storeOptions(config, { home, observe })));
     const { authenticate } = keys;
     const settings = { jsonBodyBytes, maxFileSizeBytes };
     http.open(createHttp({ service: store.service, authenticate, observe, settings }).app);
@@ -108,6 +111,42 @@ export async function rebuildViews(
   });
 }
 
+/**
+ * Runs a job on a directory that nobody serves, recovered as a start does it. Throws HomeLocked; the
+ * abort of `signal` cancels the job.
+ */
+export async function runJob(
+  config: Config,
+  { kind, options }: { readonly kind: string; readonly options: JobOptions },
+  run: { readonly onProgress: (progress: Job['progress']) => void; readonly signal: AbortSignal },
+): Promise<Result<Job>> {
+  return withHome(config, async (home) => {
+    const store = await openStore(storeOptions(config, { home, observe: quiet() }));
+    try {
+      await store.settled();
+      const started = await store.service.admin.startJob(operator, kind, options);
+      if (!started.ok) return started;
+      const { id } = started.value;
+      const cancel = () => void store.service.admin.cancelJob(operator, id);
+      run.signal.addEventListener('abort', cancel);
+      if (run.signal.aborted) cancel();
+      const watching = setInterval(() => {
+        const job = store.jobs.find(id);
+        if (job) run.onProgress(job.progress);
+      }, progressEveryMs);
+      const ended = await store.jobs.ended(id);
+      clearInterval(watching);
+      return ok(ended ?? started.value);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+/** Whoever may open the directory. */
+const operator: Call = { caller: { kind: 'service', id: null }, requestId: 'command' };
+const progressEveryMs = 100;
+
 async function digestOfStore(
   options: StoreOptions,
 ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }> {
@@ -135,7 +174,7 @@ async function withHome<T>(config: Config, use: (home: Home) => Promise<T>): Pro
 }
 
 function storeOptions(
-  { maxFileSizeBytes, bucketCreators, diskLow, diskHard }: Config,
+  { maxFileSizeBytes, bucketCreators, diskLow, diskHard, orphanGraceMs, retentionMs }: Config,
   { home, observe }: { readonly home: Home; readonly observe: ObserveWithCounts },
 ): StoreOptions {
   const { layout, nodeId } = home;
@@ -151,8 +190,14 @@ function storeOptions(
     maxFileSizeBytes,
     bucketCreators,
     diskMarks: { low: diskLow, hard: diskHard },
+    upkeep: { orphanGraceMs, retentionMs },
     openViewsStore: ({ fresh }) => openStoredViews({ ...viewsPlace(home), fresh }),
   };
+}
+
+/** A server also sweeps by itself. */
+function served({ cleanupIntervalMs: intervalMs }: Config, options: StoreOptions): StoreOptions {
+  return { ...options, upkeep: { ...options.upkeep, intervalMs } };
 }
 
 function viewsPlace({ layout }: Home) {

@@ -12,7 +12,6 @@ import type { Layout } from './home/layout.ts';
 import { type Journal, type JournalOptions, openJournal } from './journal/index.ts';
 import { createAccess } from './service/access.ts';
 import { createAdmin } from './service/admin.ts';
-import { type BlobCheck, startBlobCheck } from './service/blob-check.ts';
 import { createBuckets } from './service/buckets.ts';
 import { createCommit } from './service/commit.ts';
 import { createDrainer, type Drainer } from './service/drain.ts';
@@ -23,6 +22,11 @@ import { createObjects } from './service/objects.ts';
 import { type Recovered, type RecoveryParts, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { statusOf } from './service/status.ts';
+import { type BackgroundUpkeep, startUpkeep } from './service/upkeep/background.ts';
+import { type BlobTroubles, createBlobTroubles } from './service/upkeep/blob-troubles.ts';
+import { createJobs, type Jobs } from './service/upkeep/jobs.ts';
+import { type Pause, timerPause } from './service/upkeep/rate.ts';
+import { createUpkeep, type Upkeep, type UpkeepSettings } from './service/upkeep/upkeep.ts';
 import { createUploads } from './service/upload/upload.ts';
 import type { FenceInterval } from './views/fences.ts';
 import type { Views } from './views/views.ts';
@@ -41,6 +45,12 @@ export interface StoreOptions {
   readonly maxFileSizeBytes: number;
   readonly bucketCreators: BucketCreators;
   readonly diskMarks: DiskMarks;
+  readonly upkeep: UpkeepSettings & {
+    /** Without it nothing is swept but on demand. */
+    readonly intervalMs?: number;
+  };
+  /** A timer unless told. */
+  readonly pause?: Pause;
   readonly openViewsStore: RecoveryParts['openStore'];
   readonly fenceEvery?: FenceInterval;
   readonly logLimits?: NonNullable<JournalOptions['limits']>;
@@ -54,6 +64,7 @@ export interface Store {
   readonly views: Views;
   readonly report: RecoveryReport;
   readonly diskGuard: Pick<DiskGuard, 'look'>;
+  readonly jobs: Pick<Jobs, 'find' | 'ended'>;
   /** Resolves, with the cause, when the store can't go on: the process must end. */
   readonly failed: Promise<unknown>;
   /** Resolves once what start-up left to the background is done. */
@@ -89,7 +100,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const report = (): RecoveryReport => ({
     ...recovered.report,
     drains_resumed: drains,
-    missing_blobs: background.blobCheck.missing,
+    missing_blobs: background.upkeep.figures.missing_blobs,
   });
   const service = createService(options, { ...open, ...background, report });
   await background.diskGuard.look();
@@ -103,9 +114,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return report();
     },
     diskGuard: background.diskGuard,
+    jobs: background.jobs,
     failed: Promise.race([journal.poisoned, recovered.applier.failed]),
     async settled() {
-      await background.blobCheck.settled();
+      await background.upkeepRun.settled();
       await background.drainer.idle();
     },
     close: () => close(options, open, background),
@@ -122,7 +134,10 @@ interface OpenParts {
 interface Background {
   readonly commit: ReturnType<typeof createCommit>;
   readonly drainer: Drainer;
-  readonly blobCheck: BlobCheck;
+  readonly troubles: BlobTroubles;
+  readonly upkeep: Upkeep;
+  readonly jobs: Jobs;
+  readonly upkeepRun: BackgroundUpkeep;
   readonly diskGuard: DiskGuard;
   /** The applier following the log; it ends when the journal closes. */
   readonly following: Promise<void>;
@@ -130,7 +145,7 @@ interface Background {
 
 function startBackground(options: StoreOptions, open: OpenParts): Background {
   const { files, layout, diskMarks, observe } = options;
-  const { journal, blobs, recovered, health } = open;
+  const { journal, recovered, health } = open;
   const { views, applier } = recovered;
   const never = new AbortController().signal;
   const following = applier.run(journal.follow(applier.applied, never)).catch((fault: unknown) => {
@@ -139,7 +154,7 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
   const closedTo = () => health.closedTo('write');
   const commit = createCommit({ locks: createLocks(), journal, applier, closedTo });
   const drainer = createDrainer({ views, commit, observe });
-  const blobCheck = startBlobCheck({ views, blobs, observe, health });
+  const troubles = createBlobTroubles(health);
   const diskGuard = createDiskGuard({
     files,
     directory: layout.directory,
@@ -149,7 +164,25 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
     onRoom: () => undefined,
     onRelief: () => drainer.wake(),
   });
-  return { commit, drainer, blobCheck, diskGuard, following };
+  const upkept = keepUp(options, { ...open, commit, troubles });
+  return { commit, drainer, diskGuard, following, troubles, ...upkept };
+}
+
+function keepUp(
+  options: StoreOptions,
+  open: OpenParts & Pick<Background, 'commit' | 'troubles'>,
+): Pick<Background, 'upkeep' | 'jobs' | 'upkeepRun'> {
+  const { clock, ids, observe, upkeep: settings, pause = timerPause } = options;
+  const { recovered, health } = open;
+  const { views, applier } = recovered;
+  const untrusted = () => health.closedTo('read');
+  const shared = { clock, observe, pause };
+  const upkeep = createUpkeep({ ...open, ...shared, views, applier, settings, untrusted });
+  const jobs = createJobs({ ...shared, ids, kinds: upkeep.kinds });
+  const { intervalMs } = settings;
+  const interval = intervalMs === undefined ? {} : { intervalMs };
+  const upkeepRun = startUpkeep({ ...shared, upkeep, jobs, ...interval });
+  return { upkeep, jobs, upkeepRun };
 }
 
 function createService(
@@ -157,12 +190,12 @@ function createService(
   parts: OpenParts & Background & { readonly report: () => RecoveryReport },
 ): Service {
   const { observe } = options;
-  const { recovered, blobs, commit, health, drainer, diskGuard, report } = parts;
+  const { recovered, drainer, diskGuard, health, report } = parts;
   const { views } = recovered;
   const access = createAccess(observe);
   const startedMs = options.clock.now();
   const counters = () => observe.counts();
-  const shared = { ...options, views, commit, access, blobs, health };
+  const shared = { ...options, ...parts, views, access };
   return {
     buckets: createBuckets({ ...shared, drainSoon: () => drainer.wake() }),
     objects: {
@@ -174,6 +207,7 @@ function createService(
       }),
     },
     admin: createAdmin({
+      ...shared,
       status: () => statusOf({ ...options, ...parts, ...recovered, startedMs, counters }),
       recovery: report,
       digest: async () => ({ digest: await views.digest(), position: views.applied }),
@@ -185,12 +219,12 @@ function createService(
 async function close(
   { files, layout, clock }: StoreOptions,
   { journal, blobs, recovered, health }: OpenParts,
-  { drainer, blobCheck, diskGuard, following }: Background,
+  { drainer, upkeepRun, diskGuard, following }: Background,
 ): Promise<void> {
   const { applier, store } = recovered;
   health.closing();
   diskGuard.stop();
-  await blobCheck.stop();
+  await upkeepRun.stop();
   await drainer.stop();
   // What was appended is finished; then the follower has all of it and ends.
   const head = await journal.close();

@@ -20,6 +20,14 @@ export interface Locks {
   readonly size: number;
 }
 
+/**
+ * Exclusive while retention advances. Who brings back what was deleted holds it shared, from its
+ * decision until its rows are applied, so that no blob is collected in between. It sorts last.
+ */
+export function collectionLock(mode: LockRequest['mode']): LockRequest {
+  return { name: '2', mode };
+}
+
 /** Bucket locks sort before key locks: '0' < '1'. */
 export function bucketLock(bucket: BucketName, mode: LockRequest['mode']): LockRequest {
   return { name: `0${bucket}`, mode };

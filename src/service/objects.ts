@@ -11,9 +11,9 @@ import { ok, type Result, refuse } from '../domain/result.ts';
 import type { ListPage, Views } from '../views/views.ts';
 import type { Access } from './access.ts';
 import { actorOf, type Commit } from './commit.ts';
-import type { HealthMonitor } from './health.ts';
 import { bucketLock, keyLock } from './locks.ts';
 import type { Call, ObjectKey, ObjectListing, Objects, ReadableObject } from './service.ts';
+import type { BlobTroubles } from './upkeep/blob-troubles.ts';
 
 export interface ObjectParts {
   readonly views: Views;
@@ -21,7 +21,7 @@ export interface ObjectParts {
   readonly access: Access;
   readonly blobs: BlobStore;
   readonly observe: Observe;
-  readonly health: HealthMonitor;
+  readonly troubles: BlobTroubles;
 }
 
 export type ObjectReads = Pick<Objects, 'read' | 'remove' | 'list'>;
@@ -96,7 +96,7 @@ async function list(
 
 /** A current row without its bytes is an alarm: said in the log and in the health (M3). */
 async function openBlob(
-  { blobs, views, observe, health }: ObjectParts,
+  { blobs, views, observe, troubles }: ObjectParts,
   { bucket, object }: { readonly bucket: BucketRow; readonly object: ObjectRow },
 ): Promise<OpenBlob> {
   const { blob_id: blobId, size: sizeBytes, etag: blake3 } = object;
@@ -114,7 +114,7 @@ async function openBlob(
         blob_id: blobId,
         fault: fault.message,
       });
-      health.degrade(`blob:${blobId}`, 'objects without their bytes');
+      troubles.found(blobId, fault instanceof BlobMissing ? 'missing' : 'damaged');
     }
     throw fault;
   }

@@ -11,6 +11,8 @@ import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
 import type { ListMark, ListPage } from '../views/views.ts';
+import type { Job, JobOptions } from './upkeep/jobs.ts';
+import type { UpkeepFigures } from './upkeep/upkeep.ts';
 
 /** Who asks, in which request. */
 export interface Call {
@@ -96,7 +98,7 @@ export interface UploadBody {
 export interface ReadableObject {
   readonly bucket: BucketRow;
   readonly object: ObjectRow;
-  /** Throws BlobMissing or BlobDamaged. */
+  /** Throws BlobMissing, BlobDamaged or Refused. */
   open(): Promise<OpenBlob>;
 }
 
@@ -170,6 +172,7 @@ export interface StoreStatus {
   readonly buckets: number;
   readonly totals: Totals;
   readonly drains: number;
+  readonly upkeep: UpkeepFigures;
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -178,6 +181,13 @@ export interface Admin {
   status(call: Call): Promise<Result<StoreStatus>>;
   recovery(call: Call): Promise<Result<RecoveryReport>>;
   digest(call: Call): Promise<Result<{ readonly digest: string; readonly position: Position }>>;
+  /** Answers the one that runs already, where it has the same kind and options. */
+  startJob(call: Call, kind: string, options: JobOptions): Promise<Result<Job>>;
+  /** The latest first. */
+  jobs(call: Call): Promise<Result<readonly Job[]>>;
+  job(call: Call, id: string): Promise<Result<Job | undefined>>;
+  /** Resolves once it has ended. */
+  cancelJob(call: Call, id: string): Promise<Result<Job | undefined>>;
 }
 
 export interface Service {
@@ -187,13 +197,18 @@ export interface Service {
   health(): Health;
 }
 
-/** Thrown by the bytes of an upload to end it with a refusal of the door's own making. */
-export class BodyRefused extends Error {
-  override readonly name = 'BodyRefused';
+/** A refusal where no result can be answered. */
+export class Refused extends Error {
+  override readonly name: string = 'Refused';
   readonly rejection: Rejection;
 
-  constructor(rejection: Rejection) {
-    super(rejection.code);
+  constructor(rejection: Rejection, options?: ErrorOptions) {
+    super(rejection.code, options);
     this.rejection = rejection;
   }
+}
+
+/** Thrown by the bytes of an upload to end it with a refusal of the door's own making. */
+export class BodyRefused extends Refused {
+  override readonly name = 'BodyRefused';
 }

@@ -6,6 +6,7 @@ import type { Applier } from '../views/applier.ts';
 import type { Views } from '../views/views.ts';
 import type { HealthMonitor } from './health.ts';
 import type { StoreStatus } from './service.ts';
+import type { Upkeep } from './upkeep/upkeep.ts';
 
 export interface StatusParts {
   readonly version: string;
@@ -15,6 +16,7 @@ export interface StatusParts {
   readonly journal: Pick<Journal, 'epoch' | 'head' | 'oldest'>;
   readonly applier: Pick<Applier, 'finalizedPosition'>;
   readonly health: HealthMonitor;
+  readonly upkeep: Pick<Upkeep, 'figures'>;
   readonly counters: () => Readonly<Record<string, number>>;
 }
 
@@ -37,6 +39,7 @@ export async function statusOf(parts: StatusParts): Promise<StoreStatus> {
     buckets: buckets.length,
     totals: buckets.map(({ keyspace }) => views.totals(keyspace)).reduce(sum, noTotals),
     drains: drains.length,
+    upkeep: parts.upkeep.figures,
     counters: parts.counters(),
   };
 }

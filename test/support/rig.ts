@@ -5,12 +5,14 @@
 import type { BlobId, BucketName, ObjectPath } from '../../src/domain/names.ts';
 import { openHome } from '../../src/home/home.ts';
 import type { Call } from '../../src/service/service.ts';
+import type { JobOptions } from '../../src/service/upkeep/jobs.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store.ts';
 import type { ObserveWithCounts } from '../../src/world.ts';
 import { createFaultyDisk, type FaultyDisk, seededRandom } from './faulty-disk.ts';
 import { type ForgetfulViews, forgetfulViews } from './forgetful-views.ts';
 
 export const dataDirectory = '/data';
+export const hourMs = 60 * 60 * 1000;
 
 export interface Rig {
   /** Replaced by `kill` and `cutPower`. */
@@ -20,6 +22,8 @@ export interface Rig {
   /** What was logged at warn and above since the last start. */
   readonly alarms: string[];
   open(): Promise<Store>;
+  /** Lets time pass. */
+  advance(ms: number): void;
   /** Ends in good order. */
   close(): Promise<void>;
   /** The process is gone; the kernel keeps what it was given. */
@@ -35,7 +39,13 @@ export interface RigOptions {
   readonly store?: Partial<
     Pick<
       StoreOptions,
-      'fenceEvery' | 'logLimits' | 'maxFileSizeBytes' | 'bucketCreators' | 'diskMarks'
+      | 'fenceEvery'
+      | 'logLimits'
+      | 'maxFileSizeBytes'
+      | 'bucketCreators'
+      | 'diskMarks'
+      | 'upkeep'
+      | 'pause'
     >
   >;
 }
@@ -91,10 +101,14 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
         maxFileSizeBytes: 64 * 1024 * 1024,
         bucketCreators: 'authenticated',
         diskMarks: { low: { kind: 'bytes', bytes: 0 }, hard: { kind: 'bytes', bytes: 0 } },
+        upkeep: { orphanGraceMs: 24 * hourMs, retentionMs: 7 * 24 * hourMs },
         openViewsStore: (how) => rig.views.openStore(how),
         ...settings,
       });
       return store;
+    },
+    advance(ms) {
+      timeMs += ms;
     },
     async close() {
       await rig.store.close();
@@ -177,6 +191,15 @@ export async function createBucket(
     max_file_size: null,
     ...settings,
   });
+}
+
+/** Runs a job to its end; what it found, or a throw with the reason why it did not. */
+export async function runJob({ store }: Rig, kind: string, options: JobOptions = {}) {
+  const started = await store.service.admin.startJob(service, kind, options);
+  if (!started.ok) throw new Error(`${started.rejection.code}: ${started.rejection.message}`);
+  const job = await store.jobs.ended(started.value.id);
+  if (job?.state !== 'done') throw new Error(`${kind} ${job?.state}: ${job?.error}`);
+  return job.result as Record<string, unknown>;
 }
 
 /** Every path that the caller is shown. */

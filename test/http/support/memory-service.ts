@@ -250,7 +250,18 @@ function openBlob(service: MemoryService, bytes: Buffer) {
   };
 }
 
-function memoryAdmin(): Pick<Admin, 'status' | 'recovery' | 'digest'> {
+const memoryJob: Job = {
+  id: 'job-1',
+  kind: 'sweep',
+  state: 'running',
+  progress: { done: 1, total: 2 },
+  result: null,
+  error: null,
+  started_at: '2026-01-02T03:04:05.678Z',
+  ended_at: null,
+};
+
+function memoryAdmin(): Admin {
   const refuseOthers = <T>(kind: string, value: T): Result<T> =>
     kind === 'service' ? ok(value) : refuse(rejection('AccessDenied', 'Only the service role'));
   return {
