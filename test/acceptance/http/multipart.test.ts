@@ -1,4 +1,5 @@
 /** Uploads as multipart/form-data: one file part, fields before or after it. */
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../support/client.ts';
 import { etagOf, sha256 } from '../support/hashes.ts';
@@ -113,6 +114,29 @@ test('what FormData of a browser sends is understood, chunked and of 3 MiB', asy
   });
   const read = await ask(server, `/object/${bucket}/browser`, { token });
   expect(sha256(read.bytes)).toBe(sha256(body));
+});
+
+test('forms of many sizes and in many pieces are taken, at once', async () => {
+  const sizes = Array.from({ length: 32 }, (_, index) => 40_000 + index * 31_013);
+  await Promise.all(
+    sizes.map(async (size, index) => {
+      const body = Buffer.alloc(size, `form ${size} `);
+      const whole = form([field('cacheControl', '60'), file(body), ...fields.slice(1)]);
+      const step = 10_007 + index * 3001;
+      const pieces = Array.from({ length: Math.ceil(whole.length / step) }, (_, at) =>
+        whole.subarray(at * step, (at + 1) * step),
+      );
+      const reply = await ask(server, `/object/${bucket}/pieces-${index}`, {
+        method: 'POST',
+        token,
+        headers,
+        body: Readable.from(pieces),
+      });
+      expect(reply.status, reply.text()).toBe(200);
+      expect(reply.json()).toMatchObject({ size, etag: await etagOf(body) });
+    }),
+  );
+  await stagingEmpties(server);
 });
 
 describe('refused', () => {

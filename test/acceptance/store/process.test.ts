@@ -265,7 +265,9 @@ describe('damage below the server', () => {
             /lost|blob/i.test(JSON.stringify(entry)),
         ),
     );
-    expect(JSON.stringify(line), JSON.stringify(line)).toMatch(/missing|gone|lost its bytes|ENOENT/i);
+    expect(JSON.stringify(line), JSON.stringify(line)).toMatch(
+      /missing|gone|lost its bytes|ENOENT/i,
+    );
     const ready = await ask(server, '@/health/ready');
     expect(ready.status).toBe(200);
     expect(ready.json()).toMatchObject({ status: 'degraded' });
