@@ -21,6 +21,9 @@ export interface Layout {
   readonly fenceFile: string;
   readonly cleanMarkerFile: string;
   readonly loginSecretFile: string;
+  readonly signingKeysFile: string;
+  /** Held while the signing keys are changed, by whoever changes them; like `lock`. */
+  readonly keysLock: string;
 }
 
 export function layoutOf(directory: string): Layout {
@@ -43,6 +46,8 @@ export function layoutOf(directory: string): Layout {
     fenceFile: at('fence'),
     cleanMarkerFile: at('clean'),
     loginSecretFile: at('keys', 'login-secret'),
+    signingKeysFile: at('keys', 'signing-keys'),
+    keysLock: at('keys', 'lock'),
   };
 }
 
