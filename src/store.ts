@@ -16,10 +16,13 @@ import { createBuckets } from './service/buckets.ts';
 import { createCommit } from './service/commit.ts';
 import { createDrainer, type Drainer } from './service/drain.ts';
 import { createDiskGuard, type DiskGuard, type DiskMarks } from './service/guard/disk-guard.ts';
+import { guardService } from './service/guard/gate.ts';
+import { followViews, type LiveViews } from './service/guard/live-views.ts';
+import { viewsJobs } from './service/guard/views-check.ts';
 import { createHealth, type HealthMonitor } from './service/health.ts';
 import { createLocks } from './service/locks.ts';
 import { createObjects } from './service/objects.ts';
-import { type Recovered, type RecoveryParts, recover, remember } from './service/recovery.ts';
+import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { statusOf } from './service/status.ts';
 import { type BackgroundUpkeep, startUpkeep } from './service/upkeep/background.ts';
@@ -92,14 +95,22 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const newBlobId = () => ids.blobId();
   const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
   const openStore = options.openViewsStore;
-  const recovered = await recover({ ...options, startedMs, remembered, journal, blobs, openStore });
+  const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
+  const recovered = await recover(recovery);
   const health = createHealth();
-  const open: OpenParts = { journal, blobs, recovered, health };
+  const live = followViews({
+    recovered,
+    journal,
+    health,
+    observe,
+    rebuild: () => rebuild(recovery),
+    onRebuilt: () => background.drainer.wake(),
+  });
+  const { views, applier } = live;
+  const open: OpenParts = { journal, blobs, live, views, applier, health };
   const background = startBackground(options, open);
-  const drains = (await recovered.views.drains()).length;
   const report = (): RecoveryReport => ({
     ...recovered.report,
-    drains_resumed: drains,
     missing_blobs: background.upkeep.figures.missing_blobs,
   });
   const service = createService(options, { ...open, ...background, report });
@@ -109,15 +120,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   observe.info('recovered', { ...report() });
   return {
     service,
-    views: recovered.views,
+    views,
     get report() {
       return report();
     },
     diskGuard: background.diskGuard,
     jobs: background.jobs,
-    failed: Promise.race([journal.poisoned, recovered.applier.failed]),
+    failed: Promise.race([journal.poisoned, live.failed]),
     async settled() {
       await background.upkeepRun.settled();
+      await live.settled();
       await background.drainer.idle();
     },
     close: () => close(options, open, background),
@@ -127,7 +139,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 interface OpenParts {
   readonly journal: Journal;
   readonly blobs: BlobStore;
-  readonly recovered: Recovered;
+  readonly live: LiveViews;
+  readonly views: LiveViews['views'];
+  readonly applier: LiveViews['applier'];
   readonly health: HealthMonitor;
 }
 
@@ -139,18 +153,11 @@ interface Background {
   readonly jobs: Jobs;
   readonly upkeepRun: BackgroundUpkeep;
   readonly diskGuard: DiskGuard;
-  /** The applier following the log; it ends when the journal closes. */
-  readonly following: Promise<void>;
 }
 
 function startBackground(options: StoreOptions, open: OpenParts): Background {
   const { files, layout, diskMarks, observe } = options;
-  const { journal, recovered, health } = open;
-  const { views, applier } = recovered;
-  const never = new AbortController().signal;
-  const following = applier.run(journal.follow(applier.applied, never)).catch((fault: unknown) => {
-    observe.error('the views could not follow the log', { fault: String(fault) });
-  });
+  const { journal, views, applier, health } = open;
   const closedTo = () => health.closedTo('write');
   const commit = createCommit({ locks: createLocks(), journal, applier, closedTo });
   const drainer = createDrainer({ views, commit, observe });
@@ -165,7 +172,7 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
     onRelief: () => drainer.wake(),
   });
   const upkept = keepUp(options, { ...open, commit, troubles });
-  return { commit, drainer, diskGuard, following, troubles, ...upkept };
+  return { commit, drainer, diskGuard, troubles, ...upkept };
 }
 
 function keepUp(
@@ -173,12 +180,15 @@ function keepUp(
   open: OpenParts & Pick<Background, 'commit' | 'troubles'>,
 ): Pick<Background, 'upkeep' | 'jobs' | 'upkeepRun'> {
   const { clock, ids, observe, upkeep: settings, pause = timerPause } = options;
-  const { recovered, health } = open;
-  const { views, applier } = recovered;
+  const { health } = open;
   const untrusted = () => health.closedTo('read');
   const shared = { clock, observe, pause };
-  const upkeep = createUpkeep({ ...open, ...shared, views, applier, settings, untrusted });
-  const jobs = createJobs({ ...shared, ids, kinds: upkeep.kinds });
+  const upkeep = createUpkeep({ ...open, ...shared, settings, untrusted });
+  const jobs = createJobs({
+    ...shared,
+    ids,
+    kinds: { ...upkeep.kinds, ...viewsJobs({ ...open, ...shared }) },
+  });
   const { intervalMs } = settings;
   const interval = intervalMs === undefined ? {} : { intervalMs };
   const upkeepRun = startUpkeep({ ...shared, upkeep, jobs, ...interval });
@@ -190,13 +200,12 @@ function createService(
   parts: OpenParts & Background & { readonly report: () => RecoveryReport },
 ): Service {
   const { observe } = options;
-  const { recovered, drainer, diskGuard, health, report } = parts;
-  const { views } = recovered;
+  const { views, drainer, diskGuard, health, report } = parts;
   const access = createAccess(observe);
   const startedMs = options.clock.now();
   const counters = () => observe.counts();
-  const shared = { ...options, ...parts, views, access };
-  return {
+  const shared = { ...options, ...parts, access };
+  const service: Service = {
     buckets: createBuckets({ ...shared, drainSoon: () => drainer.wake() }),
     objects: {
       ...createObjects(shared),
@@ -208,27 +217,29 @@ function createService(
     },
     admin: createAdmin({
       ...shared,
-      status: () => statusOf({ ...options, ...parts, ...recovered, startedMs, counters }),
+      status: () => statusOf({ ...options, ...parts, startedMs, counters }),
       recovery: report,
       digest: async () => ({ digest: await views.digest(), position: views.applied }),
     }),
     health: () => health.now(),
   };
+  return guardService(service, { health, observe });
 }
 
 async function close(
   { files, layout, clock }: StoreOptions,
-  { journal, blobs, recovered, health }: OpenParts,
-  { drainer, upkeepRun, diskGuard, following }: Background,
+  { journal, blobs, live, health }: OpenParts,
+  { drainer, upkeepRun, diskGuard }: Background,
 ): Promise<void> {
-  const { applier, store } = recovered;
   health.closing();
   diskGuard.stop();
   await upkeepRun.stop();
   await drainer.stop();
+  await live.settled();
   // What was appended is finished; then the follower has all of it and ends.
   const head = await journal.close();
-  await following;
+  await live.finish();
+  const { applier, store } = live.current;
   const isWhole = applier.applied === head.position;
   if (isWhole) await applier.fence();
   await applier.close();

@@ -67,20 +67,76 @@ export interface RecoveryParts {
   readonly onProgress?: (records: number, total: number) => void;
 }
 
-export interface Recovered {
+/** Views that hold all of the log, and the one that keeps them so. */
+export interface LevelViews {
   readonly store: ViewsStore;
   readonly views: Views;
   readonly applier: Applier;
-  /** Without what is only known once the store is open: missing blobs and drains. */
-  readonly report: Omit<RecoveryReport, 'missing_blobs' | 'drains_resumed'>;
+}
+
+export interface Recovered extends LevelViews {
+  /** Without what is only known once the store is open: missing blobs. */
+  readonly report: Omit<RecoveryReport, 'missing_blobs'>;
 }
 
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
-  const { files, layout, journal, blobs, clock, observe, fenceEvery } = parts;
+  const { files, layout, observe } = parts;
   const start = await startingPoint(parts);
   // From here on the views move, so the marker no longer tells the truth about them.
   await removeCleanMarker(files, layout);
-  const { store, applied, totals } = start;
+  try {
+    return await goOn(parts, start);
+  } catch (fault) {
+    if (start.kind === 'rebuilt' || !(fault instanceof ViewsDamaged)) throw fault;
+    observe.warn('the views are damaged and are built anew', { fault: fault.message });
+    return goOn(parts, await newViews(parts));
+  }
+}
+
+/** Views made from the log's start, in a store that runs: nobody uses the old ones any more. */
+export async function rebuild(parts: RecoveryParts): Promise<LevelViews> {
+  const { blobs } = parts;
+  const { store, views, applier } = await level(parts, await newViews(parts));
+  // What the old applier had still to publish. Other staged blobs belong to uploads that run.
+  const staged = (await blobs.listStaged()).filter((blobId) => views.isRetained(blobId));
+  await blobs.publish(staged);
+  await blobs.finalize();
+  return { store, views, applier };
+}
+
+/** From the starting point to views that are level, with nothing staged that nobody refers to. */
+async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recovered> {
+  const { journal, blobs, clock } = parts;
+  const { replayed, store, views, applier } = await level(parts, start);
+  try {
+    const drains = (await views.drains()).length;
+    const staging = await blobs.clearStaging((blobId) => views.isRetained(blobId));
+    await blobs.finalize();
+    const report = {
+      took_ms: clock.now() - parts.startedMs,
+      log_segments: journal.recovery.segments,
+      torn_bytes: journal.recovery.tornBytes,
+      set_aside: journal.recovery.setAside,
+      views: start.kind,
+      replayed_records: replayed,
+      replayed_from: start.applied,
+      published_blobs: staging.published,
+      removed_staging: staging.removed,
+      drains_resumed: drains,
+    };
+    return { store, views, applier, report };
+  } catch (fault) {
+    await store.close();
+    throw fault;
+  }
+}
+
+/** Applies what the log has after the starting point. Lets go of the views where it fails. */
+async function level(
+  parts: RecoveryParts,
+  { store, applied, totals }: StartingPoint,
+): Promise<LevelViews & { readonly replayed: number }> {
+  const { files, layout, journal, blobs, clock, observe, fenceEvery } = parts;
   const applier = openApplier({
     store,
     blobs,
@@ -92,28 +148,19 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   });
   const total = journal.distance(applied, journal.head);
   const before = { records: 0 };
-  await applier.replay(
-    reporting(journal.read(applied), ({ records, epoch }) => {
-      // The record that this start itself has appended is no work that the last stop left.
-      if (epoch < journal.epoch) before.records += records.length;
-      parts.onProgress?.(journal.distance(applied, records.at(-1)?.position ?? applied), total);
-    }),
-  );
-  const views = openViews(store);
-  const staging = await blobs.clearStaging((blobId) => views.isRetained(blobId));
-  await blobs.finalize();
-  const report = {
-    took_ms: clock.now() - parts.startedMs,
-    log_segments: journal.recovery.segments,
-    torn_bytes: journal.recovery.tornBytes,
-    set_aside: journal.recovery.setAside,
-    views: start.kind,
-    replayed_records: before.records,
-    replayed_from: applied,
-    published_blobs: staging.published,
-    removed_staging: staging.removed,
-  };
-  return { store, views, applier, report };
+  const frames = reporting(journal.read(applied), ({ records, epoch }) => {
+    // The record that this start itself has appended is no work that the last stop left.
+    if (epoch < journal.epoch) before.records += records.length;
+    parts.onProgress?.(journal.distance(applied, records.at(-1)?.position ?? applied), total);
+  });
+  try {
+    await applier.replay(frames);
+    return { store, views: openViews(store), applier, replayed: before.records };
+  } catch (fault) {
+    await applier.close();
+    await store.close();
+    throw fault;
+  }
 }
 
 interface StartingPoint {
@@ -126,8 +173,11 @@ interface StartingPoint {
 /** The latest position that the views are known to hold everything of. */
 async function startingPoint(parts: RecoveryParts): Promise<StartingPoint> {
   const known = parts.rebuild ? undefined : await knownViews(parts);
-  if (known) return known;
-  const store = await parts.openStore({ fresh: true });
+  return known ?? newViews(parts);
+}
+
+async function newViews({ openStore }: RecoveryParts): Promise<StartingPoint> {
+  const store = await openStore({ fresh: true });
   return { kind: 'rebuilt', store, applied: 0 as Position, totals: [] };
 }
 

@@ -24,16 +24,25 @@ export async function openLevel({ files, path }: LevelPlace): Promise<{
   });
   await readingAsync(() => database.open());
   const flush = async () => {
-    await compactNothing(database);
+    await readingAsync(() => compactNothing(database));
     await files.syncDirectory(path);
     await files.syncDirectory(dirname(path));
   };
   return { database, flush };
 }
 
-/** Removes the database at `path`, which must be closed; nothing happens where there is none. */
+/**
+ * Removes the database at `path`, which must be closed; nothing happens where there is none. It goes
+ * as a whole: one of which a part was removed could still open, and lack rows.
+ */
 export async function destroyLevel({ files, path }: LevelPlace): Promise<void> {
-  await files.removeTree(path);
+  const going = `${path}.old`;
+  await files.removeTree(going);
+  if (await files.stat(path)) {
+    await files.rename(path, going);
+    await files.syncDirectory(dirname(path));
+  }
+  await files.removeTree(going);
   await files.syncDirectory(dirname(path));
 }
 

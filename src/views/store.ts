@@ -193,6 +193,7 @@ async function writeBatch(
     bytes += row.length;
     batch.put(key, row);
   }
-  await batch.write({ sync: false } as object);
+  // LevelDB tells of a damaged file that it met while compacting by failing the writes after it.
+  await readingAsync(() => batch.write({ sync: false } as object));
   return bytes;
 }

@@ -1,4 +1,7 @@
-/** Upkeep that nobody asks for: the check for missing blobs after a start, and the sweep in its interval. */
+/**
+ * Upkeep that nobody asks for: the check for missing blobs after a start, and in their interval the
+ * sweep and the check of the views, which don't wait for each other.
+ */
 import type { Clock, Observe } from '../../domain/effects.ts';
 import type { Jobs } from './jobs.ts';
 import type { Pause } from './rate.ts';
@@ -11,7 +14,7 @@ export interface BackgroundParts {
   readonly clock: Clock;
   readonly pause: Pause;
   readonly observe: Observe;
-  /** Without it nothing is swept but on demand. */
+  /** Without it nothing is swept or checked but on demand. */
   readonly intervalMs?: number;
 }
 
@@ -29,18 +32,22 @@ export function startUpkeep(parts: BackgroundParts): BackgroundUpkeep {
     if (stopping.signal.aborted) return;
     observe.error('the check of the blobs broke off', { fault: String(fault) });
   });
-  const run = async () => {
-    const started = jobs.start('sweep', {});
+  const run = async (kind: string) => {
+    const started = jobs.start(kind, {});
     if (started.ok) await jobs.ended(started.value.id);
-    else observe.warn('nothing is swept now', { code: started.rejection.code });
+    else observe.warn('a job does not run now', { kind, code: started.rejection.code });
   };
-  const schedule: Schedule | undefined =
-    intervalMs === undefined ? undefined : startSchedule({ ...parts, intervalMs, run });
+  const schedules: readonly Schedule[] =
+    intervalMs === undefined
+      ? []
+      : ['sweep', 'views-verify'].map((kind) =>
+          startSchedule({ ...parts, intervalMs, run: () => run(kind) }),
+        );
   return {
     settled: () => checking,
     async stop() {
       stopping.abort();
-      const stopped = schedule?.stop();
+      const stopped = Promise.all(schedules.map((schedule) => schedule.stop()));
       await jobs.stop();
       await stopped;
       await checking;

@@ -1,0 +1,76 @@
+/**
+ * The way into the use cases: closed while the views are built anew. A request under which they turn
+ * out damaged is refused like those that come after it, and so is one that finds the process without
+ * a file handle left.
+ */
+import { hasCode } from '#files';
+import type { Observe } from '../../domain/effects.ts';
+import { type Rejection, rejection } from '../../domain/rejection.ts';
+import { type Result, refuse } from '../../domain/result.ts';
+import type { HealthMonitor } from '../health.ts';
+import { type Objects, Refused, type Service } from '../service.ts';
+
+export interface GateParts {
+  readonly health: Pick<HealthMonitor, 'closedTo'>;
+  readonly observe: Observe;
+}
+
+export function guardService(service: Service, parts: GateParts): Service {
+  const { buckets, objects, admin, health } = service;
+  return {
+    buckets: guarded({ ...buckets }, parts),
+    objects: guarded({ ...objects, read: readGuarded(objects, parts) }, parts),
+    admin: guarded({ ...admin }, parts),
+    health,
+  };
+}
+
+type Methods<M> = { readonly [Name in keyof M]: (...values: never[]) => Promise<Result<unknown>> };
+
+function guarded<M extends Methods<M>>(methods: M, parts: GateParts): M {
+  const entries = Object.entries(methods as Methods<object>).map(([name, method]) => [
+    name,
+    (...values: never[]) => pass(parts, () => method(...values)),
+  ]);
+  // The same methods, each with the same arguments and the same kind of answer.
+  return Object.fromEntries(entries) as M;
+}
+
+async function pass<T>(parts: GateParts, act: () => Promise<Result<T>>): Promise<Result<T>> {
+  const closed = parts.health.closedTo('read');
+  if (closed) return refuse(closed);
+  try {
+    return await act();
+  } catch (fault) {
+    const refusal = refusalOf(parts, fault);
+    if (!refusal) throw fault;
+    return refuse(refusal);
+  }
+}
+
+/** What is opened later passes the gate again. */
+function readGuarded(objects: Objects, parts: GateParts): Objects['read'] {
+  return async (...values) => {
+    const found = await objects.read(...values);
+    if (!found.ok) return found;
+    const { open } = found.value;
+    const openGuarded = () =>
+      open().catch((fault: unknown) => {
+        const refusal = refusalOf(parts, fault);
+        throw refusal ? new Refused(refusal, { cause: fault }) : fault;
+      });
+    return { ok: true, value: { ...found.value, open: openGuarded } };
+  };
+}
+
+/** undefined for a fault that is none of the store's condition. */
+function refusalOf({ health, observe }: GateParts, fault: unknown): Rejection | undefined {
+  if (hasCode(fault, 'EMFILE', 'ENFILE')) {
+    observe.warn('the process has too many open files', { fault: String(fault) });
+    return rejection('Overloaded', 'The server has too many open files');
+  }
+  const closed = health.closedTo('read');
+  // Reads that were under way when the views were closed break off in many ways.
+  if (closed) observe.debug('a request met the closing of the views', { fault: String(fault) });
+  return closed;
+}
