@@ -39,7 +39,7 @@ export const quick: Scale = {
 };
 
 /** Runs `work` for 0 … count-1 with `clients` at once. */
-export async function withClients(
+async function withClients(
   clients: number,
   count: number,
   work: (index: number) => Promise<unknown>,
@@ -81,7 +81,7 @@ export async function downloadRate(
   return (transfers * mib) / 1000 / (performance.now() - began);
 }
 
-export const objectName = (index: number) => `many/${String(index).padStart(6, '0')}`;
+const objectName = (index: number) => `many/${String(index).padStart(6, '0')}`;
 
 /** Small objects, a thousand of which are a page. */
 export async function fill(subject: Subject, objects: number): Promise<void> {
