@@ -220,6 +220,16 @@ export interface CheckpointSigned {
   readonly signature: Uint8Array;
 }
 
+/**
+ * What was answered to a request with an idempotency key, where no other record of it says so: it
+ * changed nothing, or it deleted many objects at once.
+ */
+export interface RequestAnswered {
+  readonly type: 'request.answered';
+  /** JSON. */
+  readonly answer: string;
+}
+
 export type BucketEvent =
   | BucketCreated
   | BucketUpdated
@@ -245,6 +255,7 @@ export type StoreEvent =
   | WebhookDefined
   | WebhookRemoved
   | RetentionAdvanced
+  | RequestAnswered
   | CheckpointSigned;
 
 export type EventType = StoreEvent['type'];

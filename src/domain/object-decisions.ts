@@ -6,10 +6,10 @@
  */
 import { type BucketRow, bucketFacts } from './bucket.ts';
 import { type Caller, callerId } from './caller.ts';
-import type { Crcs, ObjectDeleted, ObjectStored } from './events.ts';
+import type { Crcs, ObjectDeleted, ObjectPatched, ObjectStored } from './events.ts';
 import type { BucketUid, ObjectId, ObjectPath } from './names.ts';
-import { type Content, type ObjectRow, previousOf } from './object.ts';
-import { authorize } from './policy.ts';
+import { type Content, type ObjectFacts, type ObjectRow, previousOf } from './object.ts';
+import { authorize, decide, seesBucket } from './policy.ts';
 import { type EntityTags, refuseWrite, type WriteConditions } from './preconditions.ts';
 import { type Rejection, rejection } from './rejection.ts';
 import { ok, type Result, refuse } from './result.ts';
@@ -41,15 +41,23 @@ export function admitUpload(
   const { refusal } = authorize({ caller: upload.caller, action, bucket, object });
   if (refusal) return refuse(refusal);
   if (!bucket) return refuse(rejection('NoSuchBucket'));
-  const maxBytes = Math.min(upload.maxFileSizeBytes, bucket.max_file_size ?? Infinity);
-  if (upload.sizeBytes !== undefined && upload.sizeBytes > maxBytes) {
-    return refuse(tooLarge(maxBytes));
-  }
-  if (!allowsMime(bucket.allowed_mime_types, upload.contentType)) {
-    return refuse(unsupportedType(upload.contentType));
-  }
+  const limited = withinRules(bucket, upload);
+  if (!limited.ok) return limited;
   const unmet = refuseWrite(object, upload.conditions);
-  return unmet ? refuse(unmet) : ok({ bucket, maxBytes });
+  return unmet ? refuse(unmet) : ok({ bucket, ...limited.value });
+}
+
+/** The size and type rules of the bucket, which a copy, a move and a change of metadata meet too. */
+function withinRules(
+  bucket: BucketRow,
+  content: Pick<Upload, 'contentType' | 'sizeBytes' | 'maxFileSizeBytes'>,
+): Result<{ readonly maxBytes: number }> {
+  const { contentType, sizeBytes, maxFileSizeBytes } = content;
+  const maxBytes = Math.min(maxFileSizeBytes, bucket.max_file_size ?? Infinity);
+  if (sizeBytes !== undefined && sizeBytes > maxBytes) return refuse(tooLarge(maxBytes));
+  return allowsMime(bucket.allowed_mime_types, contentType)
+    ? ok({ maxBytes })
+    : refuse(unsupportedType(contentType));
 }
 
 export interface StoreObject extends Upload {
@@ -93,6 +101,52 @@ export function decideStore(state: ObjectState, command: StoreObject): Result<Ob
   });
 }
 
+/** What can be changed without an upload; what is left out stays. */
+export type ObjectChanges = Partial<
+  Pick<ObjectFacts, 'metadata' | 'cache_control' | 'content_type'>
+>;
+
+export interface PatchObject {
+  readonly caller: Caller;
+  readonly changes: ObjectChanges;
+  readonly ifMatch?: EntityTags | undefined;
+  readonly ifVersion?: string | undefined;
+  /** The server's own limit, bytes. */
+  readonly maxFileSizeBytes: number;
+}
+
+/** The event, or undefined where the object is what was asked for already. */
+export function decidePatch(
+  { bucket, object }: ObjectState,
+  { caller, changes, ifMatch, ifVersion, maxFileSizeBytes }: PatchObject,
+): Result<ObjectPatched | undefined> {
+  const { refusal } = authorize({ caller, action: 'object.patch', bucket, object });
+  if (refusal) return refuse(refusal);
+  if (!bucket || !object) return refuse(rejection('NoSuchKey'));
+  const { updated_at: _updated, position: _position, ...row } = object;
+  const next = { ...row, ...changes };
+  const { content_type: contentType, size: sizeBytes } = next;
+  const limited = withinRules(bucket, { contentType, sizeBytes, maxFileSizeBytes });
+  if (!limited.ok) return limited;
+  const unmet = refuseWrite(object, { overwrite: true, ifMatch });
+  if (unmet) return refuse(unmet);
+  if (ifVersion !== undefined && ifVersion !== object.version) {
+    return refuse(rejection('PreconditionFailed', 'If-Version is not the stored version'));
+  }
+  const changed = changeable.filter((name) => next[name] !== object[name]);
+  if (changed.length === 0) return ok(undefined);
+  return ok({
+    type: 'object.patched',
+    bucket: bucketFacts(bucket),
+    keyspace: bucket.keyspace,
+    object: next,
+    previous: previousOf(object),
+    changed,
+  });
+}
+
+const changeable = ['metadata', 'cache_control', 'content_type'] as const;
+
 export interface DeleteObject {
   readonly caller: Caller;
   readonly ifMatch: EntityTags | undefined;
@@ -108,6 +162,35 @@ export function decideDelete(
   const unmet = refuseWrite(object, { overwrite: true, ifMatch });
   if (unmet) return refuse(unmet);
   return ok(deletion(bucket, object, null));
+}
+
+export interface ManyState {
+  readonly bucket: BucketRow | undefined;
+  /** Those of the named paths that hold one. */
+  readonly objects: readonly ObjectRow[];
+  /** True where the caller owns an object of the bucket, for those who do not see it. */
+  readonly ownsObjects: boolean;
+}
+
+/** Deletes what the caller may delete and leaves the rest, as if it were not there. */
+export function decideDeleteMany(
+  { bucket, objects, ownsObjects }: ManyState,
+  { caller }: { readonly caller: Caller },
+): Result<{
+  readonly events: readonly ObjectDeleted[];
+  /** Of the deleted, those that the caller may read. */
+  readonly readable: readonly ObjectRow[];
+}> {
+  if (!bucket || !(ownsObjects || seesBucket(caller, bucket))) {
+    return refuse(rejection('NoSuchBucket'));
+  }
+  const may = (action: 'object.delete' | 'object.read') => (object: ObjectRow) =>
+    decide({ caller, action, bucket, object }).allowed;
+  const deletable = objects.filter(may('object.delete'));
+  return ok({
+    events: deletable.map((object) => deletion(bucket, object, null)),
+    readable: deletable.filter(may('object.read')),
+  });
 }
 
 /** The record that deletes `object`; `cause` where it goes with its bucket. */

@@ -199,6 +199,7 @@ const fields: { readonly [T in EventType]: FieldsOf<T> } = {
     paused: z.boolean(),
   },
   'webhook.removed': { id: text(), owner_id: nullableText },
+  'request.answered': { answer: text() },
   'retention.advanced': { position: whole<never>(), time: whole() },
   'checkpoint.signed': {
     position: whole<never>(),

@@ -1,13 +1,14 @@
 /** The views as the floors above read them: each method is a read of the rows in the store. */
 import type { Crcs } from '../domain/events.ts';
 import type { BlobId } from '../domain/names.ts';
+import type { ObjectRow } from '../domain/object.ts';
 import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
-import { crcsKey } from './keys.ts';
+import { crcsKey, historyKey, idempotencyKey } from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
 import { knowsBlob, readDue } from './releases.ts';
 import type { ViewsStore } from './store.ts';
-import type { Views } from './views.ts';
+import type { IdempotencyRow, Views } from './views.ts';
 
 export function openViews(store: ViewsStore): Views {
   return {
@@ -25,6 +26,8 @@ export function openViews(store: ViewsStore): Views {
     isRetained: (blobId) => crcsOf(store, blobId) !== undefined,
     knowsBlob: (blobId) => knowsBlob(store, blobId),
     due: (untilMs, limit) => readDue(store, { untilMs, limit }),
+    idempotent: (actor, key) => store.get(idempotencyKey(actor, key)) as IdempotencyRow | undefined,
+    objectAt: (place) => (store.get(historyKey(place)) ?? undefined) as ObjectRow | undefined,
     drains: () => readDrains(store),
     rowsOf: async (keyspace, limit) => {
       const { objects } = await listObjects(store, { keyspace, prefix: '', limit });

@@ -4,8 +4,9 @@
  * come out of it change, so that views of another projection are built anew.
  */
 import { type BucketFacts, bucketAfter, bucketFacts } from '../domain/bucket.ts';
-import type { BucketEvent, CommittedRecord, Idempotency, TokenRevoked } from '../domain/events.ts';
+import type { BucketEvent, CommittedRecord, StoreEvent, TokenRevoked } from '../domain/events.ts';
 import type { KeyspaceId } from '../domain/names.ts';
+import { objectAfter } from '../domain/object.ts';
 import {
   bucketKey,
   consumerKey,
@@ -25,17 +26,9 @@ import {
   restoreObject,
   storeObject,
 } from './projecting/project-object.ts';
-import type { Drain } from './views.ts';
+import type { Drain, IdempotencyRow } from './views.ts';
 
-export const PROJECTION = 2;
-
-/** What an `i` row remembers of a request that was done. */
-export interface IdempotencyRow {
-  readonly request_hash: Idempotency['request_hash'];
-  readonly position: number;
-  /** Its commit, Unix ms. */
-  readonly time: number;
-}
+export const PROJECTION = 3;
 
 /** `retention.advanced` changes nothing here: what it removes must be looked up (retention.ts). */
 export function project(record: CommittedRecord, before: RunningTotals): Change {
@@ -43,7 +36,9 @@ export function project(record: CommittedRecord, before: RunningTotals): Change 
   projectEvent(change, record);
   if (record.idempotency) {
     const { key, request_hash } = record.idempotency;
-    const row: IdempotencyRow = { request_hash, position: record.position, time: record.timeMs };
+    const { position, timeMs: time } = record;
+    const answer = answerOf(record.event, record);
+    const row: IdempotencyRow = { request_hash, position, time, answer };
     change.put(idempotencyKey(record.actor, key), row);
   }
   return change.finish();
@@ -99,11 +94,31 @@ function projectEvent(change: Change, record: CommittedRecord): void {
       change.remove(webhookKey(event.id));
       return;
     case 'store.opened':
+    case 'request.answered':
     case 'retention.advanced':
     case 'checkpoint.signed':
       return;
     default:
       event satisfies never;
+  }
+}
+
+/** As the service's methods name what they return. */
+function answerOf(event: StoreEvent, at: CommittedAt): IdempotencyRow['answer'] {
+  switch (event.type) {
+    case 'object.stored':
+    case 'object.patched':
+    case 'object.moved':
+      return { object: objectAfter(event, at) };
+    case 'bucket.created':
+    case 'bucket.updated':
+      return { bucket: bucketAfter(event, at) };
+    case 'bucket.emptied':
+      return { deleted: event.count };
+    case 'request.answered':
+      return JSON.parse(event.answer) as IdempotencyRow['answer'];
+    default:
+      return {};
   }
 }
 

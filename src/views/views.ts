@@ -3,7 +3,7 @@
  * one call come from one snapshot.
  */
 import type { BucketFacts, BucketRow, Totals } from '../domain/bucket.ts';
-import type { Crcs } from '../domain/events.ts';
+import type { Actor, Crcs, Idempotency } from '../domain/events.ts';
 import type { BlobId, BucketName, KeyspaceId, ObjectPath, Position } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
 
@@ -48,6 +48,22 @@ export interface Due {
   readonly blobIds: readonly BlobId[];
 }
 
+/** What an `i` row remembers of a request that was done. */
+export interface IdempotencyRow {
+  readonly request_hash: Idempotency['request_hash'];
+  readonly position: Position;
+  /** Its commit, Unix ms. */
+  readonly time: number;
+  /** What the use case answered, besides the position. */
+  readonly answer: Readonly<Record<string, unknown>>;
+}
+
+export interface ObjectPlace {
+  readonly keyspace: KeyspaceId;
+  readonly path: ObjectPath;
+  readonly position: Position;
+}
+
 export interface Views {
   /** The position up to which the log is applied. */
   readonly applied: Position;
@@ -76,6 +92,10 @@ export interface Views {
    * that one record never removes more; undefined where nothing is due.
    */
   due(untilMs: number, limit: number): Promise<Due | undefined>;
+  /** What is remembered of a request that the actor made with the key. */
+  idempotent(actor: Pick<Actor, 'role' | 'sub'>, key: string): IdempotencyRow | undefined;
+  /** The row that the record at `position` made, while history holds it. */
+  objectAt(place: ObjectPlace): ObjectRow | undefined;
   drains(): Promise<Drain[]>;
   /** Up to `limit` rows of a keyspace, in path order: for draining. */
   rowsOf(keyspace: KeyspaceId, limit: number): Promise<ObjectRow[]>;

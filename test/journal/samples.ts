@@ -159,6 +159,10 @@ const events: { readonly [T in EventType]: Extract<StoreEvent, { type: T }> } = 
     paused: false,
   },
   'webhook.removed': { type: 'webhook.removed', id: 'hook-1', owner_id: null },
+  'request.answered': {
+    type: 'request.answered',
+    answer: '{"deleted":[[0,5,1]],"skipped":2}',
+  },
   'retention.advanced': { type: 'retention.advanced', position: at(5), time: 1_750_000_000_000 },
   'checkpoint.signed': {
     type: 'checkpoint.signed',

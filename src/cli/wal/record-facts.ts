@@ -56,6 +56,7 @@ const describe: { readonly [Type in EventType]: Describe<Type> } = {
   'consumer.removed': ({ name, owner_id }) => plain({ owner: owner_id, note: name }),
   'webhook.defined': ({ id, owner_id }) => plain({ owner: owner_id, note: id }),
   'webhook.removed': ({ id, owner_id }) => plain({ owner: owner_id, note: id }),
+  'request.answered': ({ answer }) => plain({ note: `${answer.length} characters` }),
   'retention.advanced': ({ position }) => plain({ note: `below ${position}` }),
   'checkpoint.signed': ({ position, key_id }) => plain({ note: `at ${position}, key ${key_id}` }),
 };
