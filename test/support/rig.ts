@@ -22,8 +22,8 @@ export interface Rig {
   /** What was logged at warn and above since the last start. */
   readonly alarms: string[];
   open(): Promise<Store>;
-  /** Lets time pass. */
-  advance(ms: number): void;
+  /** Lets time pass; what it is now, Unix ms. */
+  advance(ms: number): number;
   /** Ends in good order. */
   close(): Promise<void>;
   /** The process is gone; the kernel keeps what it was given. */
@@ -109,6 +109,7 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
     },
     advance(ms) {
       timeMs += ms;
+      return timeMs;
     },
     async close() {
       await rig.store.close();
