@@ -102,13 +102,21 @@ export function historyKey(place: {
   return Buffer.concat([numbered('h', place.keyspace, place.path), u64(place.position)]);
 }
 
-/** `path` may be the beginning of one. */
-export function ownedKey(ownerId: string, keyspace: KeyspaceId, path: string): Buffer {
-  return Buffer.concat([Buffer.from('w'), escaped(ownerId), u64(keyspace), Buffer.from(path)]);
+/** `path` may be the beginning of one; without keyspace and path, what all of an owner's begin with. */
+export function ownedKey(ownerId: string, keyspace?: KeyspaceId, path = ''): Buffer {
+  const place = keyspace === undefined ? [] : [u64(keyspace), Buffer.from(path)];
+  return Buffer.concat([Buffer.from('w'), escaped(ownerId), ...place]);
 }
 
-export function createdKey(keyspace: KeyspaceId, createdAt: number, id: ObjectId): Buffer {
-  return Buffer.concat([numbered('c', keyspace, ''), u64(createdAt), Buffer.from(id)]);
+/** Of a key that begins with `base`, an `ownedKey` without keyspace. */
+export function keyspaceOfOwned(key: Buffer, base: Buffer): KeyspaceId {
+  return readU64(key, base.length) as KeyspaceId;
+}
+
+/** `id` may be the beginning of one; without a time, what all of a keyspace begin with. */
+export function createdKey(keyspace: KeyspaceId, createdAt?: number, id?: ObjectId): Buffer {
+  const at = createdAt === undefined ? [] : [u64(createdAt), Buffer.from(id ?? '')];
+  return Buffer.concat([numbered('c', keyspace, ''), ...at]);
 }
 
 export function referenceKey(blobId: BlobId, keyspace: KeyspaceId, id: ObjectId): Buffer {

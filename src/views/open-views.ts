@@ -6,6 +6,7 @@ import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
 import { crcsKey, historyKey, idempotencyKey } from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
+import { readMoment } from './reading/moment.ts';
 import { knowsBlob, readDue } from './releases.ts';
 import type { ViewsStore } from './store.ts';
 import type { IdempotencyRow, Views } from './views.ts';
@@ -21,6 +22,7 @@ export function openViews(store: ViewsStore): Views {
     object: (keyspace, path) => readObject(store, keyspace, path),
     list: (query) => listObjects(store, query),
     ownsAny: (keyspace, ownerId) => ownsAny(store, keyspace, ownerId),
+    read: (use) => readMoment(store, use),
     crcs: (blobId) => crcsOf(store, blobId),
     // The CRCs stay exactly as long as a row refers to the blob or its release is retained.
     isRetained: (blobId) => crcsOf(store, blobId) !== undefined,

@@ -32,6 +32,8 @@ export interface ScanOptions {
   readonly snapshot?: AbstractSnapshot;
   /** Bytes that LevelDB reads ahead at most; 16 KiB unless told. */
   readonly highWaterMarkBytes?: number;
+  /** From the end of the range to its beginning. */
+  readonly reverse?: boolean;
 }
 
 export interface RowIterator {
@@ -126,8 +128,15 @@ export class ViewsStore {
   }
 
   /** The entries of `range`, from one snapshot. Throws ViewsDamaged. */
-  async *entries(range: KeyRange): AsyncGenerator<{ key: Buffer; value: unknown }> {
-    const iterator = this.iterator(range, { highWaterMarkBytes: 256 * 1024 });
+  async *entries(
+    range: KeyRange,
+    snapshot?: AbstractSnapshot,
+  ): AsyncGenerator<{ key: Buffer; value: unknown }> {
+    const highWaterMarkBytes = 256 * 1024;
+    const iterator = this.iterator(range, {
+      highWaterMarkBytes,
+      ...(snapshot ? { snapshot } : {}),
+    });
     try {
       for (;;) {
         const page = await iterator.nextv(PAGE);

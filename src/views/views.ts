@@ -4,7 +4,14 @@
  */
 import type { BucketFacts, BucketRow, Totals } from '../domain/bucket.ts';
 import type { Actor, Crcs, Idempotency } from '../domain/events.ts';
-import type { BlobId, BucketName, KeyspaceId, ObjectPath, Position } from '../domain/names.ts';
+import type {
+  BlobId,
+  BucketName,
+  KeyspaceId,
+  ObjectId,
+  ObjectPath,
+  Position,
+} from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
 
 /** Where a list goes on: after a path, or after everything that begins with a common prefix. */
@@ -31,6 +38,43 @@ export interface ListPage {
   readonly prefixes: readonly string[];
   /** undefined at the end. */
   readonly next: ListMark | undefined;
+}
+
+/** Where a walk begins or ends: at a path, or at a time and perhaps an id of that time. */
+export interface WalkEdge {
+  readonly at: string | { readonly createdAt: number; readonly id?: ObjectId };
+  /** `beyond`: behind everything that begins with it. */
+  readonly edge: 'before' | 'after' | 'beyond';
+}
+
+/** Rows of one keyspace in the order of one of its indexes. */
+export interface WalkQuery {
+  readonly keyspace: KeyspaceId;
+  /** `path` and `owner` go by the UTF-8 bytes of the path, `created_at` by time, then id. */
+  readonly by:
+    | { readonly index: 'path' }
+    | { readonly index: 'owner'; readonly ownerId: string }
+    | { readonly index: 'created_at' };
+  readonly direction: 'asc' | 'desc';
+  /** The lower edge of what is walked through, whatever the direction; a path for `path` and `owner`. */
+  readonly from?: WalkEdge;
+  readonly to?: WalkEdge;
+}
+
+export interface Walk {
+  /** The next row; undefined at the end. */
+  next(): Promise<ObjectRow | undefined>;
+  close(): Promise<void>;
+}
+
+/** The views as they are at one moment, whatever is written meanwhile. */
+export interface Moment {
+  bucket(name: BucketName): BucketRow | undefined;
+  /** Every bucket, in order of name by UTF-8 bytes. */
+  buckets(): Promise<BucketRow[]>;
+  /** Where an owner has objects; among them may be keyspaces that no bucket names any more. */
+  keyspacesOf(ownerId: string): Promise<KeyspaceId[]>;
+  walk(query: WalkQuery): Walk;
 }
 
 /** An old keyspace whose rows still have to be deleted by records of their own. */
@@ -79,6 +123,8 @@ export interface Views {
    * reads: it asks whether a range holds anything, and LevelDB answers that off the main thread only.
    */
   ownsAny(keyspace: KeyspaceId, ownerId: string): Promise<boolean>;
+  /** Reads that must agree with each other. What `use` opened is closed when it ends. */
+  read<T>(use: (moment: Moment) => Promise<T>): Promise<T>;
   crcs(blobId: BlobId): Crcs | undefined;
   /** True where a current row refers to the blob or it was released and is still retained. */
   isRetained(blobId: BlobId): boolean;
