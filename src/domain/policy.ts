@@ -18,6 +18,7 @@ export const actions = [
   'object.patch',
   'object.move_away',
   'object.delete',
+  'object.revoke',
   'object.list',
   'bucket.see',
   'bucket.create',
@@ -27,6 +28,7 @@ export const actions = [
   'bucket.empty',
   'bucket.delete',
   'bucket.restore',
+  'bucket.revoke',
 ] as const;
 export type Action = (typeof actions)[number];
 
@@ -139,6 +141,7 @@ function decideOrdinary(request: AccessRequest): Decision {
     case 'object.move_away':
       return ownsObject ? allow('object owner') : unruled;
     case 'object.delete':
+    case 'object.revoke':
       if (ownsObject) return allow('object owner');
       return ownsBucket ? allow('bucket owner') : unruled;
     case 'bucket.see':
@@ -147,6 +150,7 @@ function decideOrdinary(request: AccessRequest): Decision {
     case 'bucket.empty':
     case 'bucket.delete':
     case 'bucket.restore':
+    case 'bucket.revoke':
       return ownsBucket ? allow('bucket owner') : unruled;
     case 'bucket.widen':
       // Its owner may not open what others put into a closed bucket.
@@ -173,13 +177,18 @@ function listing(
   return visible ? allow('readable rows only') : unruled;
 }
 
-/** An action on an object or a bucket needs one; those that make or list do not. */
+/**
+ * An action on an object or a bucket needs one; those that make or list do not, and what was signed
+ * for a path may be revoked where no object is.
+ */
 function isPresent({ action, bucket, object }: AccessRequest): boolean {
   if (action === 'bucket.create' || action === 'bucket.list') return true;
   if (!bucket) return false;
   if (!action.startsWith('object.')) return true;
-  return action === 'object.add' || action === 'object.list' || object !== undefined;
+  return mayBeOfNothing.has(action) || object !== undefined;
 }
+
+const mayBeOfNothing: ReadonlySet<Action> = new Set(['object.add', 'object.list', 'object.revoke']);
 
 function refusalOf(request: AccessRequest, decision: Decision): Rejection {
   const { caller, action, bucket } = request;
@@ -216,6 +225,7 @@ function namesAnObject(action: Action): boolean {
     case 'object.patch':
     case 'object.move_away':
     case 'object.delete':
+    case 'object.revoke':
       return true;
     case 'object.add':
     case 'object.overwrite':
@@ -228,6 +238,7 @@ function namesAnObject(action: Action): boolean {
     case 'bucket.empty':
     case 'bucket.delete':
     case 'bucket.restore':
+    case 'bucket.revoke':
       return false;
     default:
       return action satisfies never;

@@ -12,6 +12,8 @@ export const rejectionCodes = [
   'MissingAuthorization',
   'InvalidJWT',
   'AccessDenied',
+  'InvalidSignature',
+  'SignatureExpired',
   'NoSuchBucket',
   'NoSuchKey',
   'BucketAlreadyExists',

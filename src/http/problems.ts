@@ -36,6 +36,8 @@ export const problems: Readonly<Record<Problem['code'], Wording>> = {
   MissingAuthorization: { status: 401, headers: { 'www-authenticate': 'Bearer' } },
   InvalidJWT: { status: 401, headers: invalidToken },
   AccessDenied: { status: 403, error: 'Unauthorized' },
+  InvalidSignature: { status: 403 },
+  SignatureExpired: { status: 403 },
   NoSuchBucket: { status: 404, error: 'Bucket not found', message: 'Bucket not found' },
   NoSuchKey: { status: 404, error: 'not_found', message: 'Object not found' },
   NoSuchRoute: { status: 404 },

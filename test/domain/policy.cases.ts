@@ -144,6 +144,28 @@ const table: readonly Row[] = [
       service      | yes       yes     yes     yes     yes     yes`,
   },
   {
+    row: 'revoke what was signed for a path that holds an object',
+    actions: ['object.revoke'],
+    there: 'object',
+    cells: `
+      anonymous    | sign_in   sign_in sign_in sign_in sign_in sign_in
+      user         | no_bucket no_key  denied  denied  denied  denied
+      object owner | yes       yes     yes     yes     yes     yes
+      bucket owner | yes       yes     yes     yes     yes     yes
+      service      | yes       yes     yes     yes     yes     yes`,
+  },
+  {
+    row: 'revoke what was signed for a free path',
+    actions: ['object.revoke'],
+    there: 'bucket',
+    cells: `
+      anonymous    | sign_in   sign_in sign_in sign_in sign_in sign_in
+      user         | no_bucket no_key  no_key  no_key  no_key  no_key
+      object owner | no_bucket no_key  no_key  no_key  no_key  no_key
+      bucket owner | yes       yes     yes     yes     yes     yes
+      service      | yes       yes     yes     yes     yes     yes`,
+  },
+  {
     row: 'see bucket',
     actions: ['bucket.see'],
     there: 'bucket',
@@ -155,8 +177,8 @@ const table: readonly Row[] = [
       service      | yes       yes     yes     yes     yes     yes`,
   },
   {
-    row: 'update, empty, delete bucket, restore it',
-    actions: ['bucket.update', 'bucket.empty', 'bucket.delete', 'bucket.restore'],
+    row: 'update, empty, delete bucket, restore it, revoke what was signed for it',
+    actions: ['bucket.update', 'bucket.empty', 'bucket.delete', 'bucket.restore', 'bucket.revoke'],
     there: 'bucket',
     cells: `
       anonymous    | sign_in   sign_in sign_in sign_in sign_in sign_in
@@ -237,6 +259,7 @@ const table: readonly Row[] = [
       'object.patch',
       'object.move_away',
       'object.delete',
+      'object.revoke',
       'object.list',
       'bucket.see',
       'bucket.update',
@@ -244,6 +267,7 @@ const table: readonly Row[] = [
       'bucket.empty',
       'bucket.delete',
       'bucket.restore',
+      'bucket.revoke',
     ],
     there: 'nothing',
     cells: `
