@@ -6,11 +6,10 @@ import { MemoryLevel } from 'memory-level';
 import { openViewsStore, type ViewsStore } from '../../src/views/store.ts';
 import { seededRandom } from './faulty-disk.ts';
 
-type Batch = readonly {
-  readonly type: 'put' | 'del';
-  readonly key: Buffer;
-  readonly value?: Buffer;
-}[];
+type Batch = readonly (
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer; readonly value?: undefined }
+)[];
 
 export interface ForgetfulViews {
   openStore(options: { readonly fresh: boolean }): Promise<ViewsStore>;
@@ -22,6 +21,8 @@ export interface ForgetfulViews {
   /** Throws away everything, as an operator does who deletes the folder. */
   destroy(): void;
   readonly rows: ReadonlyMap<string, Buffer>;
+  /** Changes a row, or takes it away, under the open database: damage that nobody tells of. */
+  poke(name: string, row: Buffer | undefined): Promise<void>;
 }
 
 export function forgetfulViews(): ForgetfulViews {
@@ -29,6 +30,7 @@ export function forgetfulViews(): ForgetfulViews {
   let live = new Map<string, Buffer>();
   let unflushed: Batch[] = [];
   let ids = 0;
+  let open: Noted | undefined;
   const views: ForgetfulViews = {
     async openStore({ fresh }) {
       if (fresh) views.destroy();
@@ -38,6 +40,7 @@ export function forgetfulViews(): ForgetfulViews {
       });
       await database.open();
       await database.load(live);
+      open = database;
       return openViewsStore({
         database,
         async flush() {
@@ -62,6 +65,7 @@ export function forgetfulViews(): ForgetfulViews {
       unflushed = [];
     },
     onFlush: async () => {},
+    onWrite: async () => {},
     destroy() {
       durable = new Map();
       live = new Map();
@@ -69,6 +73,12 @@ export function forgetfulViews(): ForgetfulViews {
     },
     get rows() {
       return live;
+    },
+    async poke(name, row) {
+      const key = Buffer.from(name, 'latin1');
+      const batch: Batch = [row ? { type: 'put', key, value: row } : { type: 'del', key }];
+      for (const rows of [live, durable]) apply(rows, batch);
+      await open?.change(batch);
     },
   };
   return views;
@@ -84,29 +94,34 @@ function apply(rows: Map<string, Buffer>, batch: Batch): void {
 
 /** A MemoryLevel that tells of each batch. */
 class Noted extends MemoryLevel<Buffer, Buffer> {
-  readonly #note: (batch: Batch) => void;
+  readonly #note: (batch: Batch) => Promise<void>;
   #loading = false;
 
-  constructor(note: (batch: Batch) => void) {
+  constructor(note: (batch: Batch) => Promise<void>) {
     super({ keyEncoding: 'buffer', valueEncoding: 'buffer', storeEncoding: 'buffer' });
     this.#note = note;
   }
 
-  async load(rows: ReadonlyMap<string, Buffer>): Promise<void> {
-    this.#loading = true;
-    await this.batch(
+  load(rows: ReadonlyMap<string, Buffer>): Promise<void> {
+    return this.change(
       [...rows].map(([name, value]) => ({
         type: 'put' as const,
         key: Buffer.from(name, 'latin1'),
         value,
       })),
     );
+  }
+
+  /** Without telling of it. */
+  async change(batch: Batch): Promise<void> {
+    this.#loading = true;
+    await this.batch([...batch]);
     this.#loading = false;
   }
 
   // abstract-level calls this for batch() and for chained batches.
   async _batch(operations: Batch, options: object): Promise<void> {
-    if (!this.#loading) this.#note(operations);
+    if (!this.#loading) await this.#note(operations);
     const under = MemoryLevel.prototype as unknown as {
       _batch(operations: Batch, options: object): Promise<void>;
     };

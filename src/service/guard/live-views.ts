@@ -184,48 +184,42 @@ class Following implements LiveViews {
   }
 }
 
-/** The views of the moment under one name. Damage that a read meets is told, whoever reads. */
+/**
+ * The views of the moment under one name, each read passed on as it is. Damage that a read meets is
+ * told, whoever reads.
+ */
 function facade(live: Following): Views {
-  const now = <T>(read: (views: Views) => T): T => {
+  const note = (fault: unknown): never => {
+    if (fault instanceof ViewsDamaged) live.damaged(fault);
+    throw fault;
+  };
+  const read = (name: keyof Views, values: unknown[]): unknown => {
     try {
-      return read(live.readable);
+      const views = live.readable;
+      const method = views[name] as (...values: unknown[]) => unknown;
+      const found = method.apply(views, values);
+      if (found instanceof Promise) return found.catch(note);
+      return isIterable(found) ? noting(found, note) : found;
     } catch (fault) {
-      if (fault instanceof ViewsDamaged) live.damaged(fault);
-      throw fault;
+      return note(fault);
     }
   };
-  const later = async <T>(read: (views: Views) => Promise<T>): Promise<T> => {
-    try {
-      return await read(live.readable);
-    } catch (fault) {
-      if (fault instanceof ViewsDamaged) live.damaged(fault);
-      throw fault;
-    }
-  };
-  return {
-    get applied() {
-      return live.current.views.applied;
-    },
-    bucket: (name) => now((views) => views.bucket(name)),
-    buckets: () => later((views) => views.buckets()),
-    totals: (keyspace) => now((views) => views.totals(keyspace)),
-    object: (keyspace, path) => now((views) => views.object(keyspace, path)),
-    list: (query) => later((views) => views.list(query)),
-    ownsAny: (keyspace, ownerId) => later((views) => views.ownsAny(keyspace, ownerId)),
-    crcs: (blobId) => now((views) => views.crcs(blobId)),
-    isRetained: (blobId) => now((views) => views.isRetained(blobId)),
-    knowsBlob: (blobId) => later((views) => views.knowsBlob(blobId)),
-    due: (untilMs, limit) => later((views) => views.due(untilMs, limit)),
-    drains: () => later((views) => views.drains()),
-    rowsOf: (keyspace, limit) => later((views) => views.rowsOf(keyspace, limit)),
-    async *everyObject() {
-      try {
-        yield* live.readable.everyObject();
-      } catch (fault) {
-        if (fault instanceof ViewsDamaged) live.damaged(fault);
-        throw fault;
-      }
-    },
-    digest: () => later((views) => views.digest()),
-  };
+  return new Proxy({} as Views, {
+    get: (_, name) =>
+      name === 'applied'
+        ? live.current.views.applied
+        : (...values: unknown[]) => read(name as keyof Views, values),
+  });
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+async function* noting(values: AsyncIterable<unknown>, note: (fault: unknown) => never) {
+  try {
+    yield* values;
+  } catch (fault) {
+    note(fault);
+  }
 }
