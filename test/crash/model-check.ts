@@ -77,10 +77,16 @@ async function checkTold(rig: Rig, world: World, operation: Operation): Promise<
   equal(JSON.stringify(operation), JSON.stringify(outcome), JSON.stringify({ kind: 'told', told }));
 }
 
-/** No staged file is left, and every blob file has a record that names it. */
+/** No body is staged: what was stored is published, and what was refused is gone. */
+export function checkStaging(rig: Rig): void {
+  const left = rig.disk.paths().find((path) => path.startsWith(`${dataDirectory}/staging/`));
+  if (left !== undefined) throw new Error(`${left} is left over`);
+}
+
+/** Every blob file has a record that names it. */
 function checkFiles(rig: Rig): void {
+  checkStaging(rig);
   for (const path of rig.disk.paths()) {
-    if (path.startsWith(`${dataDirectory}/staging/`)) throw new Error(`${path} is left over`);
     const [, name] = /\/blobs\/\w\w\/\w\w\/(\w{32})$/.exec(path) ?? [];
     if (name !== undefined && !rig.store.views.isRetained(name as BlobId)) {
       throw new Error(`${path} is a blob that no record names`);

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { makeRig, type Rig } from '../support/rig.ts';
 import type { World } from './model.ts';
 import { perform } from './model-actions.ts';
-import { checkStore, equal } from './model-check.ts';
+import { checkStaging, checkStore, equal } from './model-check.ts';
 import { checkLog } from './model-log.ts';
 import { type Attempt, type Outcome, renderAttempt, worldsAfter } from './model-order.ts';
 import {
@@ -118,7 +118,7 @@ async function runWave(run: Run, wave: Wave): Promise<void> {
     ({ outcome }) => outcome.kind === 'told' && outcome.told.code === 'ok',
   ).length;
   if (isTroubled) figures.faults += 1;
-  else refuseFaults(done);
+  else refuseFaults(done, rig);
   const before = run.worlds;
   run.worlds = worldsAfter(before, clients, sizes);
   if (run.worlds.length === 0) {
@@ -144,8 +144,9 @@ async function runWave(run: Run, wave: Wave): Promise<void> {
   }
 }
 
-/** Without a fault every operation is told something that the model knows. */
-function refuseFaults(attempts: readonly Attempt[]): void {
+/** Without a fault every operation is told something that the model knows, and cleans up. */
+function refuseFaults(attempts: readonly Attempt[], rig: Rig): void {
+  checkStaging(rig);
   const strange = attempts.find(({ outcome }) => outcome.kind !== 'told');
   if (strange) throw new Error(`failed on a machine in order: ${renderAttempt(strange)}`);
 }

@@ -1,6 +1,7 @@
 /**
  * `npm run torture`: random programs against the store on a disk that forgets, held against the
- * reference model, as many or as long as asked for. Each sequence has a seed of its own.
+ * reference model, as many or as long as asked for. Each sequence has a seed of its own; one that
+ * fails is made smaller for `--shrink` seconds.
  */
 import { noFigures, runSeed } from '../crash/model-run.ts';
 import { anySeed, numbers } from './arguments.ts';
@@ -9,10 +10,12 @@ const {
   runs,
   seconds,
   seed: first = anySeed(),
+  shrink,
 } = numbers({
   runs: undefined,
   seconds: undefined,
   seed: undefined,
+  shrink: undefined,
 });
 const until = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000;
 const count = runs ?? (seconds === undefined ? 100 : Number.POSITIVE_INFINITY);
@@ -22,7 +25,7 @@ const failed: number[] = [];
 console.log(`model: from seed ${first} on`);
 
 for (let seed = first; seed < first + count && Date.now() < until; seed += 1) {
-  const failure = await runSeed(seed, figures);
+  const failure = await runSeed(seed, figures, (shrink ?? 60) * 1000);
   if (failure === undefined) continue;
   failed.push(seed);
   console.error(`\nseed ${seed} failed: ${failure}\n`);
