@@ -1,21 +1,21 @@
 /** `--name value` arguments of the torture commands, all of them whole numbers. */
 
 export function numbers<Name extends string>(
-  defaults: Readonly<Record<Name, number | undefined>>,
-): Record<Name, number | undefined> {
+  names: readonly Name[],
+): Partial<Record<Name, number>> {
+  const values: Partial<Record<string, number>> = {};
   const given = process.argv.slice(2);
-  const values: Record<string, number | undefined> = { ...defaults };
   for (let index = 0; index < given.length; index += 2) {
     const [flag = '', value = ''] = given.slice(index, index + 2);
-    const name = flag.replace(/^--/, '');
-    if (!flag.startsWith('--') || !Object.hasOwn(defaults, name) || !/^\d+$/.test(value)) {
-      const known = Object.keys(defaults).map((one) => `[--${one} N]`);
-      console.error(`${flag} ${value}: not understood. Use ${known.join(' ')}.`);
+    const name = names.find((one) => flag === `--${one}`);
+    if (name === undefined || !/^\d{1,15}$/.test(value)) {
+      const known = names.map((one) => `[--${one} N]`).join(' ');
+      console.error(`${flag} ${value}: not understood. Use ${known}.`);
       process.exit(2);
     }
     values[name] = Number(value);
   }
-  return values as Record<Name, number | undefined>;
+  return values;
 }
 
 /** A seed to print, where none was given. */

@@ -6,17 +6,8 @@
 import { noFigures, runSeed } from '../crash/model-run.ts';
 import { anySeed, numbers } from './arguments.ts';
 
-const {
-  runs,
-  seconds,
-  seed: first = anySeed(),
-  shrink,
-} = numbers({
-  runs: undefined,
-  seconds: undefined,
-  seed: undefined,
-  shrink: undefined,
-});
+const given = numbers(['runs', 'seconds', 'seed', 'shrink']);
+const { runs, seconds, seed: first = anySeed(), shrink = 60 } = given;
 const until = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000;
 const count = runs ?? (seconds === undefined ? 100 : Number.POSITIVE_INFINITY);
 const figures = noFigures();
@@ -25,7 +16,7 @@ const failed: number[] = [];
 console.log(`model: from seed ${first} on`);
 
 for (let seed = first; seed < first + count && Date.now() < until; seed += 1) {
-  const failure = await runSeed(seed, figures, (shrink ?? 60) * 1000);
+  const failure = await runSeed(seed, figures, shrink * 1000);
   if (failure === undefined) continue;
   failed.push(seed);
   console.error(`\nseed ${seed} failed: ${failure}\n`);

@@ -1,0 +1,85 @@
+/** Everything that a server shows after a start, held against the ledger. */
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { aerostore } from '../acceptance/support/cli.ts';
+import { ask } from '../acceptance/support/client.ts';
+import { service } from '../acceptance/support/tokens.ts';
+import { until } from '../acceptance/support/until.ts';
+import type { Found, Ledger, Value } from './ledger.ts';
+import { sha256 } from './load.ts';
+import type { Running } from './process.ts';
+
+const readers = 8;
+
+export interface Checked {
+  readonly problems: readonly string[];
+  /** Objects that were read to the last byte. */
+  readonly objects: number;
+}
+
+export async function check(server: Running, ledger: Ledger): Promise<Checked> {
+  const problems: string[] = [];
+  const found = new Map<string, Map<string, Value>>();
+  for (const bucket of await bucketsOf(server)) {
+    found.set(bucket, await readAll(server, bucket, problems));
+  }
+  const missing = await absentKeys(server, ledger, found);
+  const objects = [...found.values()].reduce((sum, { size }) => sum + size, 0);
+  problems.push(...ledger.settle(found as Found), ...missing);
+  await until('staging is empty', () => staged(server).length === 0).catch(() => {
+    problems.push(`staging holds ${staged(server).join()}`);
+  });
+  const verified = await aerostore(['wal', 'verify', '--data-dir', server.dataDir]);
+  if (verified.code !== 0) problems.push(`wal verify: ${verified.stdout}${verified.stderr}`);
+  return { problems, objects };
+}
+
+async function bucketsOf(server: Running): Promise<string[]> {
+  const reply = await ask(server, '/bucket', { token: service });
+  if (reply.status !== 200) throw new Error(`no list of buckets: ${reply.text()}`);
+  return (JSON.parse(reply.text()) as { name: string }[]).map(({ name }) => name);
+}
+
+/** Each listed object must be readable with the size and digest that the list tells. */
+async function readAll(
+  server: Running,
+  bucket: string,
+  problems: string[],
+): Promise<Map<string, Value>> {
+  const reply = await ask(server, `/object/list/${bucket}?limit=1000`, { token: service });
+  if (reply.status !== 200) throw new Error(`no list of ${bucket}: ${reply.text()}`);
+  const { objects } = reply.json() as { objects: { path: string; size: number }[] };
+  const values = new Map<string, Value>();
+  const left = [...objects];
+  const reader = async () => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      const key = `${bucket}/${next.path}`;
+      const got = await ask(server, `/object/${key}`, { token: service }).catch(String);
+      if (typeof got === 'string' || got.status !== 200) {
+        const why = typeof got === 'string' ? got : `${got.status} ${got.text().slice(0, 200)}`;
+        problems.push(`${key} is listed, but: ${why}`);
+        values.set(next.path, 'unreadable');
+        continue;
+      }
+      if (got.bytes.length !== next.size) problems.push(`${key} is not as long as listed`);
+      values.set(next.path, sha256(got.bytes));
+    }
+  };
+  await Promise.all(Array.from({ length: readers }, reader));
+  return values;
+}
+
+/** A key that is not listed must not be readable by its name either. */
+async function absentKeys(server: Running, ledger: Ledger, found: Found): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { bucket, path: name } of ledger.keys()) {
+    if (found.get(bucket)?.has(name)) continue;
+    const reply = await ask(server, `/object/${bucket}/${name}`, { token: service });
+    if (reply.status !== 404) problems.push(`${bucket}/${name}: ${reply.status}, but not listed`);
+  }
+  return problems;
+}
+
+function staged({ dataDir }: Running): string[] {
+  return readdirSync(path.join(dataDir, 'staging'));
+}
