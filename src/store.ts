@@ -20,7 +20,9 @@ import { guardService } from './service/guard/gate.ts';
 import { followViews, type LiveViews } from './service/guard/live-views.ts';
 import { viewsJobs } from './service/guard/views-check.ts';
 import { createHealth, type HealthMonitor } from './service/health.ts';
+import { createOnce } from './service/idempotency.ts';
 import { createLocks } from './service/locks.ts';
+import { createObjectChanges } from './service/objects/changes.ts';
 import { createObjects } from './service/objects.ts';
 import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
@@ -205,12 +207,15 @@ function createService(
   const startedMs = options.clock.now();
   const counters = () => observe.counts();
   const shared = { ...options, ...parts, access };
+  const once = createOnce({ ...shared, locks: createLocks() });
   const service: Service = {
-    buckets: createBuckets({ ...shared, drainSoon: () => drainer.wake() }),
+    buckets: createBuckets({ ...shared, once, drainSoon: () => drainer.wake() }),
     objects: {
       ...createObjects(shared),
+      ...createObjectChanges({ ...shared, once }),
       ...createUploads({
         ...shared,
+        once,
         closedTo: () => health.closedTo('upload'),
         onNoRoom: () => diskGuard.suspect(),
       }),

@@ -9,7 +9,7 @@ import { type Caller, callerId } from './caller.ts';
 import type { Crcs, ObjectDeleted, ObjectPatched, ObjectStored } from './events.ts';
 import type { BucketUid, ObjectId, ObjectPath } from './names.ts';
 import { type Content, type ObjectFacts, type ObjectRow, previousOf } from './object.ts';
-import { authorize, decide, seesBucket } from './policy.ts';
+import { authorize, decide } from './policy.ts';
 import { type EntityTags, refuseWrite, type WriteConditions } from './preconditions.ts';
 import { type Rejection, rejection } from './rejection.ts';
 import { ok, type Result, refuse } from './result.ts';
@@ -181,9 +181,10 @@ export function decideDeleteMany(
   /** Of the deleted, those that the caller may read. */
   readonly readable: readonly ObjectRow[];
 }> {
-  if (!bucket || !(ownsObjects || seesBucket(caller, bucket))) {
-    return refuse(rejection('NoSuchBucket'));
-  }
+  // The bucket is there for those to whom a list of it would be.
+  const { refusal } = authorize({ caller, action: 'object.list', bucket, ownsObjects });
+  if (refusal) return refuse(refusal);
+  if (!bucket) return refuse(rejection('NoSuchBucket'));
   const may = (action: 'object.delete' | 'object.read') => (object: ObjectRow) =>
     decide({ caller, action, bucket, object }).allowed;
   const deletable = objects.filter(may('object.delete'));

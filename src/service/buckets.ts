@@ -16,7 +16,8 @@ import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import type { Views } from '../views/views.ts';
 import type { Access } from './access.ts';
-import { actorOf, type Commit, type CommitOutcome } from './commit.ts';
+import { authorOf, type Commit, type CommitOutcome } from './commit.ts';
+import type { Once } from './idempotency.ts';
 import { bucketLock } from './locks.ts';
 import type { BucketListing, Buckets, Call } from './service.ts';
 
@@ -30,7 +31,20 @@ export interface BucketParts {
   readonly drainSoon: () => void;
 }
 
-export function createBuckets(parts: BucketParts): Buckets {
+/** Each change is done once for each idempotency key. */
+export function createBuckets(parts: BucketParts & { readonly once: Once }): Buckets {
+  const { once } = parts;
+  const buckets = createCases(parts);
+  return {
+    ...buckets,
+    create: (call, name, settings) => once.run(call, () => buckets.create(call, name, settings)),
+    update: (call, name, changes) => once.run(call, () => buckets.update(call, name, changes)),
+    empty: (call, name) => once.run(call, () => buckets.empty(call, name)),
+    remove: (call, name, options) => once.run(call, () => buckets.remove(call, name, options)),
+  };
+}
+
+function createCases(parts: BucketParts): Buckets {
   const { views, access, ids, bucketCreators, drainSoon } = parts;
   const change = <E extends BucketEvent>(
     call: Call,
@@ -134,7 +148,7 @@ function changeBucket<E extends BucketEvent>(
   },
 ): Promise<Result<CommitOutcome<E>>> {
   return commit<E>({
-    actor: actorOf(change.call),
+    ...authorOf(change.call),
     locks: [bucketLock(change.name, 'exclusive')],
     decide: () => {
       const decided = change.decide(stateOf(views, change.name));

@@ -7,7 +7,7 @@
  */
 import type { Caller } from '../domain/caller.ts';
 import { callerId } from '../domain/caller.ts';
-import type { Actor, StoreEvent } from '../domain/events.ts';
+import type { Actor, Idempotency, NewRecord, StoreEvent } from '../domain/events.ts';
 import type { Position } from '../domain/names.ts';
 import { type Rejection, rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
@@ -17,6 +17,8 @@ import type { Call } from './service.ts';
 
 export interface CommitRequest<E extends StoreEvent> {
   readonly actor: Actor;
+  /** Of the request; the last record carries it. */
+  readonly idempotency?: Idempotency;
   readonly locks: readonly LockRequest[];
   /** Reads the state and decides, under the locks. No events: nothing is appended. */
   readonly decide: () => Result<readonly E[]> | Promise<Result<readonly E[]>>;
@@ -63,9 +65,7 @@ export function createCommit({ locks, journal, applier, closedTo }: CommitParts)
         const { applied } = applier;
         return ok({ events, first: applied, position: applied, timeMs: 0 });
       }
-      const appended = await journal.append(
-        events.map((event) => ({ event, actor: request.actor })),
-      );
+      const appended = await journal.append(recordsOf(request, events));
       if (!appended.ok) {
         const unknown = appended.rejection.code === 'OutcomeUnknown';
         return refuse({ ...appended.rejection, outcome: unknown ? 'unknown' : 'nothing' });
@@ -84,6 +84,16 @@ export function createCommit({ locks, journal, applier, closedTo }: CommitParts)
   };
 }
 
+function recordsOf(
+  { actor, idempotency }: Pick<CommitRequest<StoreEvent>, 'actor' | 'idempotency'>,
+  events: readonly StoreEvent[],
+): NewRecord[] {
+  const last = events.length - 1;
+  return events.map((event, index) =>
+    idempotency && index === last ? { event, actor, idempotency } : { event, actor },
+  );
+}
+
 /** The applier failed after the record was durable: the process is about to end (main watches it). */
 class AppliedUnknown extends Error {
   override readonly name = 'AppliedUnknown';
@@ -91,6 +101,12 @@ class AppliedUnknown extends Error {
 
 export function actorOf({ caller, requestId }: Call): Actor {
   return { sub: callerId(caller), role: roleOf(caller), request_id: requestId };
+}
+
+/** What the records of the call say of it. */
+export function authorOf(call: Call): Pick<CommitRequest<never>, 'actor' | 'idempotency'> {
+  const { idempotency } = call;
+  return { actor: actorOf(call), ...(idempotency ? { idempotency } : {}) };
 }
 
 /** The store itself: draining, retention, recovery. */

@@ -5,6 +5,7 @@
  * (buckets before keys, each by name), so two callers can't wait for each other. They are held from
  * the decision until the record is applied; uploading bytes happens outside of them.
  */
+import type { Actor } from '../domain/events.ts';
 import type { BucketName, ObjectPath } from '../domain/names.ts';
 
 export interface LockRequest {
@@ -39,6 +40,11 @@ export function keyLock(
   mode: LockRequest['mode'],
 ): LockRequest {
   return { name: `1${bucket}/${path}`, mode };
+}
+
+/** In a table of its own: held around a use case, whose own locks come after it. */
+export function requestLock({ role, sub }: Pick<Actor, 'role' | 'sub'>, key: string): LockRequest {
+  return { name: JSON.stringify([role, sub, key]), mode: 'exclusive' };
 }
 
 interface Waiter {

@@ -1,17 +1,16 @@
-/** Objects: read, delete, list (O1, O3, O5); uploading is in upload.ts. */
+/** Objects: read and list (O1, O3); what changes them is in objects/ and upload/. */
 import { BlobDamaged, BlobMissing, type BlobStore, type OpenBlob } from '../blobs/blob-store.ts';
 import type { BucketRow } from '../domain/bucket.ts';
 import { callerId } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
 import type { ObjectRow } from '../domain/object.ts';
-import { decideDelete, type ObjectState } from '../domain/object-decisions.ts';
+import type { ObjectState } from '../domain/object-decisions.ts';
 import { readableRows, seesBucket } from '../domain/policy.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import type { ListPage, Views } from '../views/views.ts';
 import type { Access } from './access.ts';
-import { actorOf, type Commit } from './commit.ts';
-import { bucketLock, keyLock } from './locks.ts';
+import type { Commit } from './commit.ts';
 import type { Call, ObjectKey, ObjectListing, Objects, ReadableObject } from './service.ts';
 import type { BlobTroubles } from './upkeep/blob-troubles.ts';
 
@@ -24,7 +23,7 @@ export interface ObjectParts {
   readonly troubles: BlobTroubles;
 }
 
-export type ObjectReads = Pick<Objects, 'read' | 'remove' | 'list'>;
+export type ObjectReads = Pick<Objects, 'read' | 'list'>;
 
 /** The rows that a key names today. */
 export function stateOf(views: Views, { bucket: name, path }: ObjectKey): ObjectState {
@@ -33,7 +32,7 @@ export function stateOf(views: Views, { bucket: name, path }: ObjectKey): Object
 }
 
 export function createObjects(parts: ObjectParts): ObjectReads {
-  const { views, access, commit } = parts;
+  const { views, access } = parts;
   return {
     async read(call, key, { publicOnly = false } = {}): Promise<Result<ReadableObject>> {
       const { bucket, object } = stateOf(views, key);
@@ -42,25 +41,6 @@ export function createObjects(parts: ObjectParts): ObjectReads {
       if (refusal) return refuse(refusal);
       if (!bucket || !object) return refuse(rejection('NoSuchKey'));
       return ok({ bucket, object, open: () => openBlob(parts, { bucket, object }) });
-    },
-
-    async remove(call, key, { ifMatch } = {}) {
-      const refusal = access(call, {
-        action: 'object.delete',
-        about: key.path,
-        ...stateOf(views, key),
-      });
-      if (refusal) return refuse(refusal);
-      const { caller } = call;
-      const outcome = await commit({
-        actor: actorOf(call),
-        locks: [bucketLock(key.bucket, 'shared'), keyLock(key.bucket, key.path, 'exclusive')],
-        decide: () => {
-          const decided = decideDelete(stateOf(views, key), { caller, ifMatch });
-          return decided.ok ? ok([decided.value]) : decided;
-        },
-      });
-      return outcome.ok ? ok({ position: outcome.value.position }) : outcome;
     },
 
     list: (call, listing) => list(parts, call, listing),
@@ -95,7 +75,7 @@ async function list(
 }
 
 /** A current row without its bytes is an alarm: said in the log and in the health (M3). */
-async function openBlob(
+export async function openBlob(
   { blobs, views, observe, troubles }: ObjectParts,
   { bucket, object }: { readonly bucket: BucketRow; readonly object: ObjectRow },
 ): Promise<OpenBlob> {

@@ -5,8 +5,10 @@
 import type { ByteStream, OpenBlob } from '../blobs/blob-store.ts';
 import type { BucketRow, BucketSettings, Totals } from '../domain/bucket.ts';
 import type { Caller } from '../domain/caller.ts';
+import type { Idempotency } from '../domain/events.ts';
 import type { BucketName, ObjectPath, Position } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
+import type { ObjectChanges } from '../domain/object-decisions.ts';
 import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
@@ -18,6 +20,8 @@ import type { UpkeepFigures } from './upkeep/upkeep.ts';
 export interface Call {
   readonly caller: Caller;
   readonly requestId: string;
+  /** Where the request carried a key: a repeat is answered as the first was, and changes nothing. */
+  readonly idempotency?: Idempotency;
 }
 
 /** A change that is durable and visible at `position`. */
@@ -72,7 +76,8 @@ export interface UploadIntent extends ObjectKey {
 /** A decided intent; `store` decides again with the bytes at hand. */
 export interface Admission {
   readonly intent: UploadIntent;
-  readonly bucket: BucketRow;
+  /** undefined for a repeat of an idempotent upload, which nothing but its body decides. */
+  readonly bucket: BucketRow | undefined;
   readonly contentType: string;
   /** The most bytes that the body may have. */
   readonly maxBytes: number;
@@ -110,15 +115,40 @@ export interface ObjectListing {
   readonly limit: number;
 }
 
+/** From one path to another, perhaps of another bucket. */
+export interface Transfer {
+  readonly source: ObjectKey;
+  readonly target: ObjectKey;
+  /** False refuses a target that holds an object. */
+  readonly overwrite: boolean;
+  /** JSON text in place of the source's; null for none. The source's goes along where left out. */
+  readonly metadata?: string | null;
+}
+
+export interface Patch {
+  /** A content type of null is guessed from the path. */
+  readonly changes: Pick<ObjectChanges, 'metadata' | 'cache_control'> & {
+    readonly content_type?: string | null;
+  };
+  readonly ifMatch?: EntityTags | undefined;
+  readonly ifVersion?: string | undefined;
+}
+
+export type ChangedObject = Changed & { readonly object: ObjectRow };
+
+export interface ManyRemoved extends Changed {
+  /** Of the deleted, those that the caller may read, as they were. */
+  readonly rows: readonly ObjectRow[];
+  readonly deleted: number;
+  /** Paths that hold nothing, or nothing that the caller may delete. */
+  readonly skipped: number;
+}
+
 export interface Objects {
   /** Decides an upload before a byte of it is read. */
   admit(call: Call, intent: UploadIntent): Promise<Result<Admission>>;
   /** Streams the body to disk and commits it. `bytes` may throw `BodyRefused`. */
-  store(
-    call: Call,
-    admission: Admission,
-    body: UploadBody,
-  ): Promise<Result<Changed & { readonly object: ObjectRow; readonly bucket: BucketRow }>>;
+  store(call: Call, admission: Admission, body: UploadBody): Promise<Result<ChangedObject>>;
   read(
     call: Call,
     key: ObjectKey,
@@ -130,6 +160,15 @@ export interface Objects {
     key: ObjectKey,
     options?: { readonly ifMatch?: EntityTags },
   ): Promise<Result<Changed>>;
+  /** All that the caller may delete, in one frame; a path that is named twice counts once. */
+  removeMany(
+    call: Call,
+    bucket: BucketName,
+    paths: readonly ObjectPath[],
+  ): Promise<Result<ManyRemoved>>;
+  copy(call: Call, transfer: Transfer): Promise<Result<ChangedObject>>;
+  move(call: Call, transfer: Transfer): Promise<Result<ChangedObject>>;
+  patch(call: Call, key: ObjectKey, patch: Patch): Promise<Result<ChangedObject>>;
   list(call: Call, listing: ObjectListing): Promise<Result<ListPage>>;
 }
 

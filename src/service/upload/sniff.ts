@@ -7,7 +7,7 @@ import type { ByteStream } from '../../blobs/blob-store.ts';
 import { allowsMime, essenceOf } from '../../domain/values/mime.ts';
 
 /** What `file-type` wants to see at most, bytes. */
-const sampleBytes = 4100;
+export const sampleBytes = 4100;
 
 /** Reads ahead: the first bytes, and the whole stream with them put back. */
 export async function peek(bytes: ByteStream): Promise<{

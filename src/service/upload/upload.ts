@@ -20,13 +20,15 @@ import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
 import type { Views } from '../../views/views.ts';
 import type { Access } from '../access.ts';
-import { actorOf, type Commit, type CommitOutcome, type CommitRefusal } from '../commit.ts';
+import { authorOf, type Commit } from '../commit.ts';
+import { hashOfRequest, type Once } from '../idempotency.ts';
 import { bucketLock, keyLock } from '../locks.ts';
 import { stateOf } from '../objects.ts';
 import {
   type Admission,
   BodyRefused,
   type Call,
+  type ChangedObject,
   type Objects,
   type UploadBody,
   type UploadDetails,
@@ -46,6 +48,7 @@ export interface UploadParts {
   readonly closedTo: () => Rejection | undefined;
   /** Called when the disk had no room for a body. */
   readonly onNoRoom: () => void;
+  readonly once: Once;
 }
 
 export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'store'> {
@@ -54,11 +57,15 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
     async admit(call, intent): Promise<Result<Admission>> {
       const closed = closedTo();
       if (closed) return refuse(closed);
+      const contentType = intent.contentType || guessType(intent.path);
+      // What is a repeat shows in its bytes; the first one may stand in its way now.
+      if (parts.once.isKnown(call)) {
+        return ok({ intent, contentType, bucket: undefined, maxBytes: maxFileSizeBytes });
+      }
       const state = stateOf(views, intent);
       const action = state.object ? 'object.overwrite' : 'object.add';
       const refusal = access(call, { action, ...state, about: intent.path });
       if (refusal) return refuse(refusal);
-      const contentType = intent.contentType || guessType(intent.path);
       const { sizeBytes, conditions } = intent;
       const { caller } = call;
       const upload: Upload = { caller, contentType, sizeBytes, conditions, maxFileSizeBytes };
@@ -69,34 +76,49 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
     async store(call, admission, body) {
       const staged = await stage(parts, admission, body);
       if (!staged.ok) return staged;
-      const { blobId } = staged.value;
-      let outcome: Result<CommitOutcome<ObjectStored>, CommitRefusal>;
+      // Recovery decides what becomes of bytes whose record may be in the log.
+      const fate: Fate = { isOpen: false };
       try {
         const details = await body.details();
-        outcome = details.ok
-          ? await commitUpload(parts, call, {
-              admission,
-              staged: staged.value,
-              details: details.value,
-            })
-          : refuse({ ...details.rejection, outcome: 'nothing' });
-      } catch (fault) {
-        // Nothing was appended: an append answers, it does not throw.
-        await parts.blobs.discard(blobId);
-        throw fault;
+        if (!details.ok) return details;
+        const upload = { admission, staged: staged.value, details: details.value, fate };
+        const named = await withContent(call, upload);
+        return await parts.once.run(named, () => commitUpload(parts, named, upload));
+      } finally {
+        // A refusal, a repeat, or a fault before the append, which answers and does not throw.
+        if (!fate.isOpen) await parts.blobs.discard(staged.value.blobId);
       }
-      if (!outcome.ok) {
-        if (outcome.rejection.outcome === 'nothing') await parts.blobs.discard(blobId);
-        const { outcome: _outcome, ...refusal } = outcome.rejection;
-        return refuse(refusal);
-      }
-      const { events, position, timeMs } = outcome.value;
-      const [event] = events;
-      if (!event) throw new Error('an upload was committed without a record');
-      const object = objectAfter(event, { position, timeMs });
-      return ok({ object, position, bucket: admission.bucket });
     },
   };
+}
+
+/** Whether a record that names the staged bytes was, or may have been, appended. */
+interface Fate {
+  isOpen: boolean;
+}
+
+interface StagedUpload {
+  readonly admission: Admission;
+  readonly staged: Staged;
+  readonly details: UploadDetails;
+  readonly fate: Fate;
+}
+
+/** What an idempotent upload asked for is known in full only now. */
+async function withContent(call: Call, { staged, details }: StagedUpload): Promise<Call> {
+  const { idempotency } = call;
+  if (!idempotency) return call;
+  const { contentType = null, cacheControl, metadata } = details;
+  const { blake3, sizeBytes } = staged;
+  const request_hash = await hashOfRequest([
+    idempotency.request_hash,
+    contentType,
+    cacheControl,
+    metadata,
+    sizeBytes,
+    blake3,
+  ]);
+  return { ...call, idempotency: { ...idempotency, request_hash } };
 }
 
 async function stage(
@@ -108,7 +130,7 @@ async function stage(
   if (closed) return refuse(closed);
   try {
     let { bytes } = body;
-    if (bucket.allowed_mime_types !== null) {
+    if (bucket && bucket.allowed_mime_types !== null) {
       const { head, whole, cancel } = await peek(bytes);
       const seen = await forbiddenType(head, contentType, bucket.allowed_mime_types);
       if (seen !== undefined) {
@@ -130,27 +152,24 @@ async function stage(
   }
 }
 
-function commitUpload(
+async function commitUpload(
   { views, commit, ids, maxFileSizeBytes }: UploadParts,
   call: Call,
-  upload: {
-    readonly admission: Admission;
-    readonly staged: Staged;
-    readonly details: UploadDetails;
-  },
-): Promise<Result<CommitOutcome<ObjectStored>, CommitRefusal>> {
-  const { admission, staged, details } = upload;
-  const { intent } = admission;
+  { admission, staged, details, fate }: StagedUpload,
+): Promise<Result<ChangedObject>> {
+  const { intent, bucket } = admission;
+  // A repeat whose first was forgotten while it arrived: it was never admitted by itself.
+  if (!bucket) return refuse(rejection('IdempotencyConflict', 'The idempotency key has expired'));
   const { blobId: blob_id, sizeBytes: size, blake3: etag, crcs } = staged;
   const version = ids.uuid();
   const newId = ids.uuid() as ObjectId;
-  return commit<ObjectStored>({
-    actor: actorOf(call),
+  const outcome = await commit<ObjectStored>({
+    ...authorOf(call),
     locks: [bucketLock(intent.bucket, 'shared'), keyLock(intent.bucket, intent.path, 'exclusive')],
     decide: () => {
       const decided = decideStore(stateOf(views, intent), {
         caller: call.caller,
-        bucketUid: admission.bucket.uid,
+        bucketUid: bucket.uid,
         path: intent.path,
         contentType: details.contentType ?? admission.contentType,
         sizeBytes: size,
@@ -165,4 +184,13 @@ function commitUpload(
       return decided.ok ? ok([decided.value]) : decided;
     },
   });
+  fate.isOpen = outcome.ok || outcome.rejection.outcome === 'unknown';
+  if (!outcome.ok) {
+    const { outcome: _outcome, ...refusal } = outcome.rejection;
+    return refuse(refusal);
+  }
+  const { events, position, timeMs } = outcome.value;
+  const [event] = events;
+  if (!event) throw new Error('an upload was committed without a record');
+  return ok({ object: objectAfter(event, { position, timeMs }), position });
 }

@@ -27,7 +27,7 @@ import type { ViewsStore } from '../store.ts';
 import type { Expiry, Operation } from './change.ts';
 
 /** An idempotent request is remembered this long. */
-const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
+export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
 
 /** The deletes, one at a time, in no order that matters. */
 export async function* expired(

@@ -35,6 +35,8 @@ export interface MemoryService extends Service {
   readonly objects_: Map<string, ObjectRow & { readonly bytes: Buffer }>;
   /** How often a body was begun to be read, was done with, and was stored; and the open blobs. */
   readonly counts: { begun: number; ended: number; stored: number; open: number };
+  /** The changes without an upload that were asked for. */
+  readonly asked: object[];
   /** The last listing asked for. */
   lastListing: ObjectListing | undefined;
   /** What the next opened blob does instead of giving its bytes. */
@@ -50,6 +52,7 @@ export function memoryService(): MemoryService {
     rows: new Map<string, BucketRow>(),
     objects_: new Map<string, ObjectRow & { readonly bytes: Buffer }>(),
     counts: { begun: 0, ended: 0, stored: 0, open: 0 },
+    asked: [] as object[],
     lastListing: undefined as ObjectListing | undefined,
     fault: undefined as MemoryService['fault'],
     health_: { status: 'ready', reasons: [] } as Health,
@@ -154,7 +157,7 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
       });
       return admitted.ok ? ok({ intent, contentType, ...admitted.value }) : admitted;
     },
-    async store({ caller }, { intent, bucket, contentType, maxBytes }, body) {
+    async store({ caller }, { intent, contentType, maxBytes }, body) {
       counts.begun += 1;
       const chunks: Uint8Array[] = [];
       let size = 0;
@@ -193,7 +196,7 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
         position: clock.next(),
       };
       objects_.set(keyOf(intent), { ...object, bytes });
-      return ok({ object, bucket, position: object.position });
+      return ok({ object, position: object.position });
     },
     async read({ caller }, key, { publicOnly = false } = {}) {
       const { bucket, object } = stateOf(key);
@@ -208,6 +211,7 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
       objects_.delete(keyOf(key));
       return ok({ position: clock.next() });
     },
+    ...memoryChanges(service, clock),
     async list({ caller }, listing) {
       service.lastListing = listing;
       const bucket = rows.get(listing.bucket);
@@ -225,6 +229,37 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
           ? { kind: 'path' as const, value: last.path }
           : undefined;
       return ok({ objects, prefixes: [], next });
+    },
+  };
+}
+
+/** What was asked for, and an answer of its kind: the use cases themselves have their own tests. */
+function memoryChanges(
+  { objects_, asked }: MemoryService,
+  clock: TestClock,
+): Pick<Objects, 'removeMany' | 'copy' | 'move' | 'patch'> {
+  const answer = (key: { bucket: string; path: string }) => {
+    const object = objects_.get(`${key.bucket}\n${key.path}`);
+    return object ? ok({ object, position: clock.next() }) : refuse(rejection('NoSuchKey'));
+  };
+  return {
+    async removeMany(call, bucket, paths) {
+      asked.push({ call, bucket, paths });
+      const rows = paths.flatMap((path) => objects_.get(`${bucket}\n${path}`) ?? []);
+      const skipped = paths.length - rows.length;
+      return ok({ position: clock.next(), rows, deleted: rows.length, skipped });
+    },
+    async copy(call, transfer) {
+      asked.push({ call, ...transfer });
+      return answer(transfer.source);
+    },
+    async move(call, transfer) {
+      asked.push({ call, ...transfer });
+      return answer(transfer.source);
+    },
+    async patch(call, key, patch) {
+      asked.push({ call, ...key, ...patch });
+      return answer(key);
     },
   };
 }
