@@ -18,6 +18,8 @@ export interface ForgetfulViews {
   powerLoss(seed: number): void;
   /** Where set, the flush runs it first: to fail, or to stop. */
   onFlush: () => Promise<void>;
+  /** The same for a batch: until it resolves, nothing of the batch is there. */
+  onWrite: () => Promise<void>;
   /** Throws away everything, as an operator does who deletes the folder. */
   destroy(): void;
   readonly rows: ReadonlyMap<string, Buffer>;
@@ -34,7 +36,8 @@ export function forgetfulViews(): ForgetfulViews {
   const views: ForgetfulViews = {
     async openStore({ fresh }) {
       if (fresh) views.destroy();
-      const database = new Noted((batch) => {
+      const database = new Noted(async (batch) => {
+        await views.onWrite();
         unflushed.push(batch);
         apply(live, batch);
       });
