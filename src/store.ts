@@ -24,6 +24,7 @@ import { createOnce } from './service/idempotency.ts';
 import { createLocks } from './service/locks.ts';
 import { createObjectChanges } from './service/objects/changes.ts';
 import { createObjects } from './service/objects.ts';
+import { createQueries } from './service/query/query.ts';
 import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { statusOf } from './service/status.ts';
@@ -220,6 +221,7 @@ function createService(
         onNoRoom: () => diskGuard.suspect(),
       }),
     },
+    queries: createQueries(shared),
     admin: createAdmin({
       ...shared,
       status: () => statusOf({ ...options, ...parts, startedMs, counters }),

@@ -13,6 +13,7 @@ import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
 import type { ListMark, ListPage } from '../views/views.ts';
+import type { Queries } from './query/queries.ts';
 import type { Job, JobOptions } from './upkeep/jobs.ts';
 import type { UpkeepFigures } from './upkeep/upkeep.ts';
 
@@ -232,6 +233,7 @@ export interface Admin {
 export interface Service {
   readonly buckets: Buckets;
   readonly objects: Objects;
+  readonly queries: Queries;
   readonly admin: Admin;
   health(): Health;
 }

@@ -16,10 +16,11 @@ export interface GateParts {
 }
 
 export function guardService(service: Service, parts: GateParts): Service {
-  const { buckets, objects, admin, health } = service;
+  const { buckets, objects, queries, admin, health } = service;
   return {
     buckets: guarded({ ...buckets }, parts),
     objects: guarded({ ...objects, read: readGuarded(objects, parts) }, parts),
+    queries: guarded({ ...queries }, parts),
     admin: guarded({ ...admin }, parts),
     health,
   };
