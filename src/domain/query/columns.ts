@@ -56,7 +56,7 @@ export function columnsOf(collection: Collection): Columns {
 export type Value = string | number | boolean | null;
 
 /** Values by column; `metadata` is its JSON text. */
-export type QueryRow = Readonly<Record<string, unknown>>;
+export type QueryRow = object;
 
 export interface Field {
   readonly column: string;
@@ -116,10 +116,11 @@ export function unknownColumn(name: string) {
 
 /** Reads a row's fields; the JSON of its metadata is parsed at most once. */
 export function fieldReader(row: QueryRow): (field: Field) => Value {
+  const values = row as Readonly<Record<string, unknown>>;
   let metadata: unknown;
   return (field) => {
-    if (field.kind !== 'member') return (row[field.column] ?? null) as Value;
-    metadata ??= parsed(row.metadata);
+    if (field.kind !== 'member') return (values[field.column] ?? null) as Value;
+    metadata ??= parsed(values.metadata);
     return memberOf(metadata, field);
   };
 }
