@@ -11,6 +11,7 @@ import { greetingLines, type SignIn, signInHint } from './greeting.ts';
 import { readCleanMarker } from './home/control.ts';
 import { type Home, openHome } from './home/home.ts';
 import { readOrCreateLoginSecret } from './home/keyring.ts';
+import { openSigningKeys } from './home/signing-keys.ts';
 import { createHttp } from './http/app.ts';
 import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
 import { createServer, type HttpServer } from './http/server.ts';
@@ -62,7 +63,6 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     http.open(createHttp({ service: store.service, authenticate, observe, settings }).app);
     observe.info('ready', { url });
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
-    restoreReserve(home, observe);
     return supervise({ http, store, home, observe, url });
   } catch (cause) {
     await http?.close(0);
@@ -174,13 +174,16 @@ async function withHome<T>(config: Config, use: (home: Home) => Promise<T>): Pro
 }
 
 function storeOptions(
-  { maxFileSizeBytes, bucketCreators, diskLow, diskHard, orphanGraceMs, retentionMs }: Config,
+  config: Config,
   { home, observe }: { readonly home: Home; readonly observe: ObserveWithCounts },
 ): StoreOptions {
-  const { layout, nodeId } = home;
+  const { layout, nodeId, reserve } = home;
+  const { maxFileSizeBytes, bucketCreators, signedUrlMaxTtlMs } = config;
+  const { diskLow, diskHard, orphanGraceMs, retentionMs } = config;
   return {
     files: nodeFiles,
     layout,
+    reserve,
     nodeId,
     version,
     clock: systemClock,
@@ -189,6 +192,8 @@ function storeOptions(
     observe,
     maxFileSizeBytes,
     bucketCreators,
+    signedUrlMaxTtlMs,
+    signingKeys: openSigningKeys({ files: nodeFiles, layout, random, now: systemClock.now }),
     diskMarks: { low: diskLow, hard: diskHard },
     upkeep: { orphanGraceMs, retentionMs },
     openViewsStore: ({ fresh }) => openStoredViews({ ...viewsPlace(home), fresh }),
@@ -260,15 +265,6 @@ async function greet(
   if (!output.isTty) return observe.info(signInHint(session));
   const lines = await greetingLines({ ...session, nowMs: systemClock.now() });
   for (const line of lines) output.write(line);
-}
-
-function restoreReserve(home: Home, observe: ObserveWithCounts): void {
-  home.reserve.restore().then(
-    (restored) => {
-      if (!restored) observe.warn('there is too little space for the reserve of a full disk');
-    },
-    (fault: unknown) => observe.warn('the reserve could not be written', { fault: String(fault) }),
-  );
 }
 
 interface Ending {

@@ -9,7 +9,13 @@ import type { Clock, Ids } from './domain/effects.ts';
 import type { BucketCreators } from './domain/policy.ts';
 import { writeCleanMarker } from './home/control.ts';
 import type { Layout } from './home/layout.ts';
-import { type Journal, type JournalOptions, openJournal } from './journal/index.ts';
+import type { SigningKeys } from './home/signing-keys.ts';
+import {
+  type Journal,
+  type JournalOptions,
+  openJournal,
+  openWaitingJournal,
+} from './journal/index.ts';
 import { createAccess } from './service/access.ts';
 import { createAdmin } from './service/admin.ts';
 import { createBuckets } from './service/buckets.ts';
@@ -18,15 +24,22 @@ import { createDrainer, type Drainer } from './service/drain.ts';
 import { createDiskGuard, type DiskGuard, type DiskMarks } from './service/guard/disk-guard.ts';
 import { guardService } from './service/guard/gate.ts';
 import { followViews, type LiveViews } from './service/guard/live-views.ts';
+import {
+  beginWriting,
+  isOutOfSpace,
+  openOrWait,
+  type Spendable,
+  withReserve,
+} from './service/guard/scarce-disk.ts';
 import { viewsJobs } from './service/guard/views-check.ts';
 import { createHealth, type HealthMonitor } from './service/health.ts';
 import { createOnce } from './service/idempotency.ts';
 import { createLocks } from './service/locks.ts';
 import { createObjectChanges } from './service/objects/changes.ts';
-import { createObjects } from './service/objects.ts';
-import { createQueries } from './service/query/query.ts';
+import { createObjects, openBlob } from './service/objects.ts';
 import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
+import { createSignedUrls } from './service/signed-urls/signed-urls.ts';
 import { statusOf } from './service/status.ts';
 import { type BackgroundUpkeep, startUpkeep } from './service/upkeep/background.ts';
 import { type BlobTroubles, createBlobTroubles } from './service/upkeep/blob-troubles.ts';
@@ -50,7 +63,11 @@ export interface StoreOptions {
   readonly observe: ObserveWithCounts;
   readonly maxFileSizeBytes: number;
   readonly bucketCreators: BucketCreators;
+  readonly signingKeys: SigningKeys;
+  readonly signedUrlMaxTtlMs: number;
   readonly diskMarks: DiskMarks;
+  /** What is given up when the disk is full, and restored when it is not. */
+  readonly reserve: Spendable;
   readonly upkeep: UpkeepSettings & {
     /** Without it nothing is swept but on demand. */
     readonly intervalMs?: number;
@@ -81,25 +98,15 @@ export interface Store {
 
 /** Throws ControlDamaged, LogCorrupt, LogBehindWitness, ViewsDamaged, or an error of the disk. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { files, layout, ids, clock, random, observe, version, nodeId, logLimits } = options;
+  const { files, layout, ids, clock, observe } = options;
   const startedMs = clock.now();
   const remembered = await remember(files, layout);
-  const { witnesses } = remembered;
-  const journal = await openJournal({
-    files,
-    directory: layout.wal,
-    witnesses,
-    clock,
-    random,
-    version,
-    nodeId,
-    ...(logLimits ? { limits: logLimits } : {}),
-  });
+  const journal = await openLog(options, remembered.witnesses);
   const newBlobId = () => ids.blobId();
   const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
   const openStore = options.openViewsStore;
   const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
-  const recovered = await recover(recovery);
+  const recovered = await withReserve(options, () => recover(recovery));
   const health = createHealth();
   const live = followViews({
     recovered,
@@ -117,6 +124,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     missing_blobs: background.upkeep.figures.missing_blobs,
   });
   const service = createService(options, { ...open, ...background, report });
+  if ('begin' in journal) await beginWriting(journal, { health, observe });
   await background.diskGuard.look();
   health.recovered();
   background.drainer.wake();
@@ -137,6 +145,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
     close: () => close(options, open, background),
   };
+}
+
+function openLog(options: StoreOptions, witnesses: JournalOptions['witnesses']): Promise<Journal> {
+  const { layout, logLimits } = options;
+  const limits = logLimits ? { limits: logLimits } : {};
+  const place = { ...options, directory: layout.wal, witnesses, ...limits };
+  return openOrWait(
+    () => withReserve(options, () => openJournal(place)),
+    () => openWaitingJournal(place),
+  );
 }
 
 interface OpenParts {
@@ -171,11 +189,26 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
     marks: diskMarks,
     health,
     observe,
-    onRoom: () => undefined,
+    onRoom: () => void useRoom(options, open),
     onRelief: () => drainer.wake(),
   });
   const upkept = keepUp(options, { ...open, commit, troubles });
   return { commit, drainer, diskGuard, troubles, ...upkept };
+}
+
+/** There is space: the log is opened for writing where it could not be, and the reserve filled. */
+async function useRoom(
+  { reserve, observe }: StoreOptions,
+  { journal, health }: OpenParts,
+): Promise<void> {
+  // While it recovers, start-up itself sees to the log.
+  if (health.closedTo('read')) return;
+  try {
+    await beginWriting(journal, { health, observe });
+    await reserve.restore();
+  } catch (fault) {
+    observe.warn('the reserve could not be written', { fault: String(fault) });
+  }
 }
 
 function keepUp(
@@ -221,7 +254,11 @@ function createService(
         onNoRoom: () => diskGuard.suspect(),
       }),
     },
-    queries: createQueries(shared),
+    signedUrls: createSignedUrls({
+      ...shared,
+      once,
+      open: (found) => openBlob(shared, found),
+    }),
     admin: createAdmin({
       ...shared,
       status: () => statusOf({ ...options, ...parts, startedMs, counters }),
@@ -234,10 +271,11 @@ function createService(
 }
 
 async function close(
-  { files, layout, clock }: StoreOptions,
+  options: StoreOptions,
   { journal, blobs, live, health }: OpenParts,
   { drainer, upkeepRun, diskGuard }: Background,
 ): Promise<void> {
+  if (diskGuard.isFull) await options.reserve.spend();
   health.closing();
   diskGuard.stop();
   await upkeepRun.stop();
@@ -248,12 +286,25 @@ async function close(
   await live.finish();
   const { applier, store } = live.current;
   const isWhole = applier.applied === head.position;
-  if (isWhole) await applier.fence();
+  const isFenced = isWhole && (await hadRoom(options, () => applier.fence()));
   await applier.close();
   const { viewsId, projection } = store;
   await store.close();
   await blobs.close();
-  if (isWhole) {
-    await writeCleanMarker(files, layout, { ...head, viewsId, projection, timeMs: clock.now() });
+  if (!isFenced) return;
+  const { files, layout, clock } = options;
+  const marker = { ...head, viewsId, projection, timeMs: clock.now() };
+  await hadRoom(options, () => writeCleanMarker(files, layout, marker));
+}
+
+/** What only shortens the next start is left out where the disk has no room for it. */
+async function hadRoom({ observe }: StoreOptions, write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (fault) {
+    if (!isOutOfSpace(fault)) throw fault;
+    observe.warn('the disk is full: the next start replays the log', { fault: String(fault) });
+    return false;
   }
 }

@@ -11,3 +11,4 @@ export {
   openJournal,
   openMemoryJournal,
 } from './open-journal.ts';
+export { openWaitingJournal, type WaitingJournal } from './waiting-journal.ts';

@@ -112,6 +112,7 @@ async function openOver(
   ]);
   if (opened.ok) return journal;
   const cause = opened.rejection.code === 'OutcomeUnknown' ? await log.poisoned : undefined;
+  await log.close();
   throw new Error('store.opened could not be appended', { cause });
 }
 
@@ -167,7 +168,7 @@ function refusalOf(cause: unknown): Rejection {
   throw cause;
 }
 
-async function* framesOf(frames: AsyncIterable<Frame>, after: Position) {
+export async function* framesOf(frames: AsyncIterable<Frame>, after: Position) {
   for await (const frame of frames) {
     const trimmed = committedFrame(frame, after);
     if (trimmed) yield trimmed;

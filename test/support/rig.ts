@@ -4,6 +4,7 @@
  */
 import type { BlobId, BucketName, ObjectPath } from '../../src/domain/names.ts';
 import { openHome } from '../../src/home/home.ts';
+import { openSigningKeys } from '../../src/home/signing-keys.ts';
 import type { Call } from '../../src/service/service.ts';
 import type { JobOptions } from '../../src/service/upkeep/jobs.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store.ts';
@@ -43,6 +44,7 @@ export interface RigOptions {
       | 'logLimits'
       | 'maxFileSizeBytes'
       | 'bucketCreators'
+      | 'signedUrlMaxTtlMs'
       | 'diskMarks'
       | 'upkeep'
       | 'pause'
@@ -84,6 +86,7 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
       store = await openStore({
         files,
         layout: home.layout,
+        reserve: home.reserve,
         nodeId: home.nodeId,
         version: 'test',
         clock: {
@@ -100,6 +103,14 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
         observe,
         maxFileSizeBytes: 64 * 1024 * 1024,
         bucketCreators: 'authenticated',
+        signedUrlMaxTtlMs: 7 * 24 * hourMs,
+        signingKeys: openSigningKeys({
+          files,
+          layout: home.layout,
+          random: (count) => Buffer.from(hex(random, count * 2), 'hex'),
+          now: () => timeMs,
+          lock,
+        }),
         diskMarks: { low: { kind: 'bytes', bytes: 0 }, hard: { kind: 'bytes', bytes: 0 } },
         upkeep: { orphanGraceMs: 24 * hourMs, retentionMs: 7 * 24 * hourMs },
         openViewsStore: (how) => rig.views.openStore(how),

@@ -45,6 +45,7 @@ const margin = 0.1;
 export function createDiskGuard(parts: DiskGuardParts): DiskGuard {
   const { files, directory, marks, health, observe, onRoom, onRelief } = parts;
   let closed: Closed | undefined;
+  let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   function change(next: 'uploads' | 'writes' | undefined, space?: DiskSpace): void {
@@ -63,7 +64,7 @@ export function createDiskGuard(parts: DiskGuardParts): DiskGuard {
     const space = await files.space(directory).catch((fault: unknown) => {
       observe.warn('the space on the disk is not known', { fault: String(fault) });
     });
-    if (!space) return;
+    if (!space || isStopped) return;
     change(closedBy(marks, space, closed), space);
     if (!closed) onRoom();
   }
@@ -77,6 +78,7 @@ export function createDiskGuard(parts: DiskGuardParts): DiskGuard {
       if (!closed) change('uploads');
     },
     stop() {
+      isStopped = true;
       clearInterval(timer);
     },
   };
