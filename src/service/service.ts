@@ -12,8 +12,10 @@ import type { ObjectChanges } from '../domain/object-decisions.ts';
 import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
+import type { UploadClaims } from '../domain/signed-urls/token.ts';
 import type { ListMark, ListPage } from '../views/views.ts';
 import type { Queries } from './query/queries.ts';
+import type { SignedUrls } from './signed-urls/signed-urls.ts';
 import type { Job, JobOptions } from './upkeep/jobs.ts';
 import type { UpkeepFigures } from './upkeep/upkeep.ts';
 
@@ -72,6 +74,15 @@ export interface UploadIntent extends ObjectKey {
   /** Bytes, as declared; undefined where the body has no declared length. */
   readonly sizeBytes: number | undefined;
   readonly conditions: WriteConditions;
+  /** Of an upload by a signed URL. */
+  readonly grant?: UploadGrant;
+}
+
+/** What a signed URL lets its holder upload, in its issuer's name. */
+export interface UploadGrant {
+  readonly claims: UploadClaims;
+  /** Why it may not be used, asked again under the locks. */
+  refuse(): Promise<Rejection | undefined>;
 }
 
 /** A decided intent; `store` decides again with the bytes at hand. */
@@ -233,6 +244,7 @@ export interface Admin {
 export interface Service {
   readonly buckets: Buckets;
   readonly objects: Objects;
+  readonly signedUrls: SignedUrls;
   readonly queries: Queries;
   readonly admin: Admin;
   health(): Health;

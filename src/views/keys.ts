@@ -185,9 +185,17 @@ export interface RevocationScope {
 
 /** One row each, so that a later revocation never narrows an earlier one. */
 export function revocationKey(scope: RevocationScope, position: Position): Buffer {
-  const { jti, bucket_uid: uid, path } = scope;
+  return Buffer.concat([scopeKey(scope), u64(position)]);
+}
+
+/** The revocations of exactly that scope. */
+export function revocationsOf(scope: RevocationScope): KeyRange {
+  return within(scopeKey(scope));
+}
+
+function scopeKey({ jti, bucket_uid: uid, path }: RevocationScope): Buffer {
   const words = jti !== null ? ['j', jti] : path !== null ? ['p', uid, path] : ['b', uid];
-  return Buffer.concat([Buffer.from('v'), ...words.map(escaped), u64(position)]);
+  return Buffer.concat([Buffer.from('v'), ...words.map(escaped)]);
 }
 
 export function idempotencyKey(actor: Pick<Actor, 'role' | 'sub'>, key: string): Buffer {

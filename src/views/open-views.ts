@@ -4,9 +4,10 @@ import type { BlobId } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
 import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
-import { crcsKey, historyKey, idempotencyKey } from './keys.ts';
+import { crcsKey, historyKey, idempotencyKey, tokenUseKey } from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
 import { readMoment } from './reading/moment.ts';
+import { readRevocations } from './reading/revocations.ts';
 import { knowsBlob, readDue } from './releases.ts';
 import type { ViewsStore } from './store.ts';
 import type { IdempotencyRow, Views } from './views.ts';
@@ -30,6 +31,8 @@ export function openViews(store: ViewsStore): Views {
     due: (untilMs, limit) => readDue(store, { untilMs, limit }),
     idempotent: (actor, key) => store.get(idempotencyKey(actor, key)) as IdempotencyRow | undefined,
     objectAt: (place) => (store.get(historyKey(place)) ?? undefined) as ObjectRow | undefined,
+    isTokenUsed: (jti) => store.get(tokenUseKey(jti)) !== undefined,
+    revocations: (token) => readRevocations(store, token),
     drains: () => readDrains(store),
     rowsOf: async (keyspace, limit) => {
       const { objects } = await listObjects(store, { keyspace, prefix: '', limit });

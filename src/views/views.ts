@@ -3,10 +3,11 @@
  * one call come from one snapshot.
  */
 import type { BucketFacts, BucketRow, Totals } from '../domain/bucket.ts';
-import type { Actor, Crcs, Idempotency } from '../domain/events.ts';
+import type { Actor, Crcs, Idempotency, TokenRevoked } from '../domain/events.ts';
 import type {
   BlobId,
   BucketName,
+  BucketUid,
   KeyspaceId,
   ObjectId,
   ObjectPath,
@@ -77,6 +78,15 @@ export interface Moment {
   walk(query: WalkQuery): Walk;
 }
 
+/** What a token was signed for; its id left out where none in particular is meant. */
+export interface TokenPlace {
+  readonly jti?: string;
+  readonly bucket_uid: BucketUid;
+  readonly path: ObjectPath | null;
+}
+
+export type RevocationRow = Omit<TokenRevoked, 'type'>;
+
 /** An old keyspace whose rows still have to be deleted by records of their own. */
 export interface Drain {
   readonly keyspace: KeyspaceId;
@@ -142,6 +152,10 @@ export interface Views {
   idempotent(actor: Pick<Actor, 'role' | 'sub'>, key: string): IdempotencyRow | undefined;
   /** The row that the record at `position` made, while history holds it. */
   objectAt(place: ObjectPlace): ObjectRow | undefined;
+  /** True where a record says that the token, which was for one use, had it. */
+  isTokenUsed(jti: string): boolean;
+  /** Every revocation that may concern a token of this id, bucket and path. */
+  revocations(token: TokenPlace): Promise<RevocationRow[]>;
   drains(): Promise<Drain[]>;
   /** Up to `limit` rows of a keyspace, in path order: for draining. */
   rowsOf(keyspace: KeyspaceId, limit: number): Promise<ObjectRow[]>;

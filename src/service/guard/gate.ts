@@ -8,7 +8,7 @@ import type { Observe } from '../../domain/effects.ts';
 import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { type Result, refuse } from '../../domain/result.ts';
 import type { HealthMonitor } from '../health.ts';
-import { type Objects, Refused, type Service } from '../service.ts';
+import { type ReadableObject, Refused, type Service } from '../service.ts';
 
 export interface GateParts {
   readonly health: Pick<HealthMonitor, 'closedTo'>;
@@ -16,10 +16,11 @@ export interface GateParts {
 }
 
 export function guardService(service: Service, parts: GateParts): Service {
-  const { buckets, objects, queries, admin, health } = service;
+  const { buckets, objects, signedUrls, queries, admin, health } = service;
   return {
     buckets: guarded({ ...buckets }, parts),
-    objects: guarded({ ...objects, read: readGuarded(objects, parts) }, parts),
+    objects: guarded({ ...objects, read: readGuarded(objects.read, parts) }, parts),
+    signedUrls: guarded({ ...signedUrls, read: readGuarded(signedUrls.read, parts) }, parts),
     queries: guarded({ ...queries }, parts),
     admin: guarded({ ...admin }, parts),
     health,
@@ -50,9 +51,12 @@ async function pass<T>(parts: GateParts, act: () => Promise<Result<T>>): Promise
 }
 
 /** What is opened later passes the gate again. */
-function readGuarded(objects: Objects, parts: GateParts): Objects['read'] {
-  return async (...values) => {
-    const found = await objects.read(...values);
+function readGuarded<Values extends unknown[]>(
+  read: (...values: Values) => Promise<Result<ReadableObject>>,
+  parts: GateParts,
+) {
+  return async (...values: Values): Promise<Result<ReadableObject>> => {
+    const found = await read(...values);
     if (!found.ok) return found;
     const { open } = found.value;
     const openGuarded = () =>

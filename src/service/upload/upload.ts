@@ -33,7 +33,7 @@ import {
   type UploadBody,
   type UploadDetails,
 } from '../service.ts';
-import { guessType } from './content-type.ts';
+import { refuseGrant, tokenOf, typeFor, typeLists, withinGrant } from './grant.ts';
 import { forbiddenType, peek } from './sniff.ts';
 
 export interface UploadParts {
@@ -57,7 +57,7 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
     async admit(call, intent): Promise<Result<Admission>> {
       const closed = closedTo();
       if (closed) return refuse(closed);
-      const contentType = intent.contentType || guessType(intent.path);
+      const contentType = typeFor(intent);
       // What is a repeat shows in its bytes; the first one may stand in its way now.
       if (parts.once.isKnown(call)) {
         return ok({ intent, contentType, bucket: undefined, maxBytes: maxFileSizeBytes });
@@ -70,7 +70,7 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
       const { caller } = call;
       const upload: Upload = { caller, contentType, sizeBytes, conditions, maxFileSizeBytes };
       const admitted = admitUpload(state, upload);
-      return admitted.ok ? ok({ intent, contentType, ...admitted.value }) : admitted;
+      return admitted.ok ? withinGrant({ intent, contentType, ...admitted.value }) : admitted;
     },
 
     async store(call, admission, body) {
@@ -123,17 +123,20 @@ async function withContent(call: Call, { staged, details }: StagedUpload): Promi
 
 async function stage(
   { blobs, closedTo, onNoRoom }: UploadParts,
-  { bucket, contentType, maxBytes }: Admission,
+  admission: Admission,
   body: UploadBody,
 ): Promise<Result<Staged>> {
+  const { contentType, maxBytes } = admission;
   const closed = closedTo();
   if (closed) return refuse(closed);
   try {
     let { bytes } = body;
-    if (bucket && bucket.allowed_mime_types !== null) {
+    const lists = typeLists(admission);
+    if (lists.length > 0) {
       const { head, whole, cancel } = await peek(bytes);
-      const seen = await forbiddenType(head, contentType, bucket.allowed_mime_types);
-      if (seen !== undefined) {
+      for (const allowed of lists) {
+        const seen = await forbiddenType(head, contentType, allowed);
+        if (seen === undefined) continue;
         await cancel();
         return refuse(unsupportedType(seen));
       }
@@ -166,12 +169,15 @@ async function commitUpload(
   const outcome = await commit<ObjectStored>({
     ...authorOf(call),
     locks: [bucketLock(intent.bucket, 'shared'), keyLock(intent.bucket, intent.path, 'exclusive')],
-    decide: () => {
+    decide: async () => {
+      const contentType = details.contentType ?? admission.contentType;
+      const refusal = await refuseGrant(intent.grant, { contentType, sizeBytes: size });
+      if (refusal) return refuse(refusal);
       const decided = decideStore(stateOf(views, intent), {
         caller: call.caller,
         bucketUid: bucket.uid,
         path: intent.path,
-        contentType: details.contentType ?? admission.contentType,
+        contentType,
         sizeBytes: size,
         conditions: intent.conditions,
         maxFileSizeBytes,
@@ -181,7 +187,7 @@ async function commitUpload(
         version,
         newId,
       });
-      return decided.ok ? ok([decided.value]) : decided;
+      return decided.ok ? ok([{ ...decided.value, token: tokenOf(intent.grant) }]) : decided;
     },
   });
   fate.isOpen = outcome.ok || outcome.rejection.outcome === 'unknown';

@@ -6,13 +6,14 @@ import {
   longestValidMs,
   type RevocationScope,
 } from '../../../src/domain/signed-urls/revoke.ts';
+import type { TokenClaims } from '../../../src/domain/signed-urls/token.ts';
 import type { Revocation } from '../../../src/domain/signed-urls/use.ts';
 import { boris, bucketOf, nobody, olga, service, uid, uma } from '../samples.ts';
 import { aTxt, downloadClaims, objectOf, uploadClaims } from './samples.ts';
 
 const nowMs = 15_000;
 const there = { bucket: bucketOf(), object: objectOf(), revocations: [] };
-const token = (claims = downloadClaims()): RevocationScope => ({ kind: 'token', claims });
+const token = (claims: TokenClaims = downloadClaims()): RevocationScope => ({ kind: 'token', claims });
 const ofPath: RevocationScope = { kind: 'bucket', path: aTxt, issuedBefore: nowMs };
 const ofBucket: RevocationScope = { kind: 'bucket', path: null, issuedBefore: nowMs };
 

@@ -1,0 +1,112 @@
+/** Uses of signed URLs: decided by the domain on what is known now, and used up by records. */
+
+import type { TokenUsed } from '../../domain/events.ts';
+import { type Rejection, rejection } from '../../domain/rejection.ts';
+import { ok, type Result, refuse } from '../../domain/result.ts';
+import type { DownloadClaims, TokenClaims } from '../../domain/signed-urls/token.ts';
+import { invalid, issuerRequest, refuseUse } from '../../domain/signed-urls/use.ts';
+import { actorOf } from '../commit.ts';
+import { bucketLock, keyLock } from '../locks.ts';
+import { stateOf } from '../objects.ts';
+import { type Call, type ObjectKey, type ReadableObject, Refused } from '../service.ts';
+import type { IssuingParts, Presented, SignedUpload } from './signed-urls.ts';
+
+type Operation = TokenClaims['operation'];
+
+/** Decides a use at a moment that stays the same while its bytes are on their way. */
+interface Use {
+  readonly claims: TokenClaims;
+  readonly key: ObjectKey;
+  readonly operation: Operation;
+  /** Unix ms. */
+  readonly nowMs: number;
+}
+
+export async function readSigned(
+  parts: IssuingParts,
+  presented: Presented,
+): Promise<Result<ReadableObject>> {
+  const begun = await begin(parts, presented, 'download');
+  if (!begun.ok) return begun;
+  const { use, call, state } = begun.value;
+  const { bucket, object } = state;
+  if (use.claims.operation !== 'download' || !bucket || !object) {
+    return refuse(rejection('NoSuchKey'));
+  }
+  const { claims } = use;
+  const open = async () => {
+    const blob = await parts.open({ bucket, object });
+    if (!claims.once) return blob;
+    // The bytes are at hand before the use is spent on them.
+    const spent = await spend(parts, call, { ...use, claims }).catch(async (fault: unknown) => {
+      await blob.close();
+      throw fault;
+    });
+    if (spent.ok) return blob;
+    await blob.close();
+    throw new Refused(spent.rejection);
+  };
+  return ok({ bucket, object, open });
+}
+
+export async function uploadSigned(
+  parts: IssuingParts,
+  presented: Presented,
+): Promise<Result<SignedUpload>> {
+  const begun = await begin(parts, presented, 'upload');
+  if (!begun.ok) return begun;
+  const { use, call } = begun.value;
+  if (use.claims.operation !== 'upload') return refuse(invalid('it is for another operation'));
+  const { claims } = use;
+  return ok({ call, grant: { claims, refuse: () => refusalOf(parts, use) } });
+}
+
+async function begin(parts: IssuingParts, presented: Presented, operation: Operation) {
+  const { claims, key, requestId } = presented;
+  const use: Use = { claims, key, operation, nowMs: parts.clock.now() };
+  const call: Call = { caller: claims.issuer, requestId };
+  const refusal = await refusalOf(parts, use);
+  if (refusal) {
+    const { code, message } = refusal;
+    const { bucket, path } = key;
+    const facts = { request_id: requestId, jti: claims.jti, code, why: message, bucket, path };
+    parts.observe.debug('signed url refused', facts);
+    return refuse(refusal);
+  }
+  const state = stateOf(parts.views, key);
+  // Decided above; here it is logged, and counted where the issuer is the service role.
+  parts.access(call, { ...issuerRequest(claims, state), about: key.path });
+  return ok({ use, call, state });
+}
+
+async function refusalOf(
+  { views }: IssuingParts,
+  { claims, key, operation, nowMs }: Use,
+): Promise<Rejection | undefined> {
+  const revocations = await views.revocations(claims);
+  const isUsed = claims.once && views.isTokenUsed(claims.jti);
+  const state = stateOf(views, key);
+  return refuseUse(claims, { ...key, operation, nowMs, state, isUsed, revocations });
+}
+
+/** The one use of a download: recorded, or refused because another came first. */
+async function spend(
+  parts: IssuingParts,
+  call: Call,
+  use: Use & { readonly claims: DownloadClaims },
+): Promise<Result<undefined>> {
+  const { bucket, path } = use.key;
+  const { jti, bucket_uid, expires_at } = use.claims;
+  const outcome = await parts.commit<TokenUsed>({
+    actor: actorOf(call),
+    locks: [bucketLock(bucket, 'shared'), keyLock(bucket, path, 'exclusive')],
+    decide: async () => {
+      const refusal = await refusalOf(parts, use);
+      if (refusal) return refuse(refusal);
+      return ok([{ type: 'token.used', jti, bucket_uid, path, expires_at }]);
+    },
+  });
+  if (outcome.ok) return ok(undefined);
+  const { outcome: _outcome, ...refusal } = outcome.rejection;
+  return refuse(refusal);
+}
