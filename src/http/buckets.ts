@@ -4,6 +4,7 @@ import { type BucketName, parseBucketName } from '../domain/names.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import type { HttpParts } from './app.ts';
+import { keyedCall } from './idempotency.ts';
 import { bucketJson, positionHeader } from './representations.ts';
 import type { Endpoint, Request, Route } from './route.ts';
 import {
@@ -41,14 +42,17 @@ async function list({ service }: HttpParts, { call, query }: Request): Promise<R
   return rows.ok ? ok(jsonAnswer(rows.value.map(bucketJson))) : rows;
 }
 
-async function create(parts: HttpParts, { exchange, call }: Request): Promise<Result<Answer>> {
+async function create(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { exchange } = request;
   const body = await readBucketBody(parts, exchange);
   if (!body.ok) return body;
   const text = body.value.name ?? body.value.id;
   if (text === undefined) return refuse(rejection('InvalidRequest', 'The field "name" is missing'));
   const name = parseBucketName(text);
   if (!name.ok) return name;
-  const created = await parts.service.buckets.create(call, name.value, {
+  const call = await keyedCall(request, [body.value]);
+  if (!call.ok) return call;
+  const created = await parts.service.buckets.create(call.value, name.value, {
     policy: body.value.public === true ? 'public' : 'private',
     write_policy: 'owner',
     allowed_mime_types: null,
@@ -78,21 +82,26 @@ async function update(parts: HttpParts, request: Request): Promise<Result<Answer
       return refuse(rejection('InvalidRequest', `The field "${field}": a bucket keeps its name`));
     }
   }
+  const keyed = await keyedCall(request, [body.value]);
+  if (!keyed.ok) return keyed;
   const changes = await changesOf(parts, call, { name: name.value, body: body.value });
   if (!changes.ok) return changes;
-  const updated = await parts.service.buckets.update(call, name.value, changes.value);
+  const updated = await parts.service.buckets.update(keyed.value, name.value, changes.value);
   if (!updated.ok) return updated;
   const { bucket, position } = updated.value;
   const answer = { ...bucketJson(bucket), message: 'Successfully updated' };
   return ok(jsonAnswer(answer, { headers: positionHeader(position) }));
 }
 
-async function empty(parts: HttpParts, { exchange, call, rest }: Request): Promise<Result<Answer>> {
+async function empty(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { exchange, rest } = request;
   const name = bucketNameOf(rest.slice(0, -'/empty'.length));
   if (!name.ok) return name;
   const body = await readNothing(parts, exchange);
   if (!body.ok) return body;
-  const emptied = await parts.service.buckets.empty(call, name.value);
+  const call = await keyedCall(request, []);
+  if (!call.ok) return call;
+  const emptied = await parts.service.buckets.empty(call.value, name.value);
   if (!emptied.ok) return emptied;
   const { deleted, position } = emptied.value;
   const answer = { message: 'Successfully emptied', deleted };
@@ -100,14 +109,16 @@ async function empty(parts: HttpParts, { exchange, call, rest }: Request): Promi
 }
 
 async function remove(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange, call, rest, query } = request;
+  const { exchange, rest, query } = request;
   const name = bucketNameOf(rest);
   if (!name.ok) return name;
   const options = parseQuery(forceQuery, query);
   if (!options.ok) return options;
   const body = await readNothing(parts, exchange);
   if (!body.ok) return body;
-  const removed = await parts.service.buckets.remove(call, name.value, options.value);
+  const call = await keyedCall(request, []);
+  if (!call.ok) return call;
+  const removed = await parts.service.buckets.remove(call.value, name.value, options.value);
   if (!removed.ok) return removed;
   const answer = { message: 'Successfully deleted' };
   return ok(jsonAnswer(answer, { headers: positionHeader(removed.value.position) }));

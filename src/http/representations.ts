@@ -44,6 +44,44 @@ export function objectInfoJson(bucket: BucketName, row: ObjectRow) {
   return { ...object, last_modified: updated_at, name: row.path, bucket_id: bucket };
 }
 
+/** As storage-js knows a file: `name` is the path, or what stands after a list's prefix. */
+export function storageRow(bucket: BucketName, row: ObjectRow, name: string = row.path) {
+  const updated = time(row.updated_at);
+  return {
+    name,
+    id: row.id,
+    bucket_id: bucket,
+    owner: row.owner_id ?? '',
+    updated_at: updated,
+    created_at: time(row.created_at),
+    // Reads are not recorded: the last access that is known is the last change.
+    last_accessed_at: updated,
+    metadata: {
+      eTag: etagHeader(row),
+      size: row.size,
+      mimetype: row.content_type,
+      cacheControl: row.cache_control ?? 'no-cache',
+      lastModified: updated,
+      contentLength: row.size,
+      httpStatusCode: 200,
+    },
+  };
+}
+
+/** A common prefix as storage-js knows a folder. */
+export function folderRow(name: string) {
+  return {
+    name,
+    id: null,
+    bucket_id: null,
+    owner: null,
+    updated_at: null,
+    created_at: null,
+    last_accessed_at: null,
+    metadata: null,
+  };
+}
+
 /** RFC 9110 §8.8.3: an opaque tag stands in quotes. */
 export function etagHeader(row: ObjectRow): string {
   return `"${row.etag}"`;

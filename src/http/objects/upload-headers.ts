@@ -75,15 +75,20 @@ function writeConditions(headers: IncomingHttpHeaders, mode: UploadMode): Result
   if (!ifMatch.ok) return ifMatch;
   const ifNoneMatch = entityTags(headers, 'if-none-match');
   if (!ifNoneMatch.ok) return ifNoneMatch;
-  const upsert = String(headers['x-upsert'] ?? 'true').toLowerCase();
-  if (upsert !== 'true' && upsert !== 'false') {
-    return refuse(rejection('InvalidRequest', 'The header "x-upsert" is neither true nor false'));
-  }
+  const upsert = upsertHeader(headers, true);
+  if (!upsert.ok) return upsert;
   return ok({
-    overwrite: mode.overwrite === 'always' || upsert === 'true',
+    overwrite: mode.overwrite === 'always' || upsert.value,
     ifMatch: ifMatch.value,
     ifNoneMatch: ifNoneMatch.value,
   });
+}
+
+/** Whether what is there may be overwritten. */
+export function upsertHeader(headers: IncomingHttpHeaders, absent: boolean): Result<boolean> {
+  const upsert = String(headers['x-upsert'] ?? absent).toLowerCase();
+  if (upsert === 'true' || upsert === 'false') return ok(upsert === 'true');
+  return refuse(rejection('InvalidRequest', 'The header "x-upsert" is neither true nor false'));
 }
 
 const base64 = /^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/;

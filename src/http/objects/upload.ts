@@ -11,6 +11,7 @@ import { ok, type Result, refuse } from '../../domain/result.ts';
 import { essenceOf } from '../../domain/values/mime.ts';
 import type { Changed, ObjectKey, UploadBody, UploadIntent } from '../../service/service.ts';
 import type { HttpParts } from '../app.ts';
+import { keyedCall } from '../idempotency.ts';
 import { etagHeader, objectJson, positionHeader } from '../representations.ts';
 import type { Request } from '../route.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
@@ -101,10 +102,13 @@ async function store(parts: HttpParts, asked: Asked, incoming: Incoming): Promis
   const { request, key, headers } = asked;
   const { contentType, sizeBytes, bytes, details } = incoming;
   const intent = { ...key, contentType, sizeBytes, conditions: headers.conditions };
-  const admission = await service.objects.admit(request.call, intent);
+  // Of a form, neither its boundary nor the order of its fields matters; the content is added later.
+  const call = await keyedCall(request, [headers.conditions, contentType]);
+  if (!call.ok) return call;
+  const admission = await service.objects.admit(call.value, intent);
   if (!admission.ok) return admission;
   const signal = request.exchange.body.gone;
-  const stored = await service.objects.store(request.call, admission.value, {
+  const stored = await service.objects.store(call.value, admission.value, {
     bytes,
     details,
     signal,
