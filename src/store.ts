@@ -38,7 +38,6 @@ import { createLocks } from './service/locks.ts';
 import { createObjectChanges } from './service/objects/changes.ts';
 import { createObjects, openBlob } from './service/objects.ts';
 import { createQueries } from './service/query/query.ts';
-import { createQueries } from './service/query/query.ts';
 import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { createSignedUrls } from './service/signed-urls/signed-urls.ts';
@@ -261,7 +260,6 @@ function createService(
       once,
       open: (found) => openBlob(shared, found),
     }),
-    queries: createQueries(shared),
     queries: createQueries(shared),
     admin: createAdmin({
       ...shared,
