@@ -69,7 +69,7 @@ export async function runSeed(
   return `${why}\n\n${program ? renderProgram(program) : ''}`;
 }
 
-export async function runProgram(program: Program, figures: Figures): Promise<void> {
+async function runProgram(program: Program, figures: Figures): Promise<void> {
   figures.sequences += 1;
   const { fenceRecords, segmentBytes } = program;
   const store = {

@@ -148,7 +148,7 @@ export function step(world: World, operation: Operation, sizes: Sizes): Step {
 }
 
 /** The objects of the bucket that the caller is shown. */
-export function readable(bucket: Bucket, who: Who): ReadonlyMap<string, StoredObject> {
+function readable(bucket: Bucket, who: Who): ReadonlyMap<string, StoredObject> {
   return new Map([...bucket.objects].filter(([, object]) => reads(bucket, who, object)));
 }
 

@@ -59,6 +59,7 @@ async function tortureDirectory(count: number): Promise<void> {
   await running?.kill();
   if (problems.length === 0) await checkRebuild(dataDir);
   figures.acknowledged += ledger.acknowledged;
+  console.log(`${figures.cycles} cycles, ${figures.acknowledged} acknowledged writes checked`);
   remove();
   process.removeListener('exit', remove);
 }
