@@ -30,7 +30,9 @@ export interface CommandSpec<Options extends CommonOptions> {
   /** `either`: also asks a running server, by --url and --token. */
   readonly works: 'offline' | 'either';
   readonly options?: readonly Option[];
-  act(options: Options): Promise<ExitCode>;
+  /** What follows the name, as commander writes it: `[ids...]`. */
+  readonly argument?: string;
+  act(options: Options, words: readonly string[]): Promise<ExitCode>;
 }
 
 export function define<Options extends CommonOptions>(
@@ -39,6 +41,7 @@ export function define<Options extends CommonOptions>(
   spec: CommandSpec<Options>,
 ): void {
   const command = parent.command(spec.name).description(spec.summary).allowExcessArguments(false);
+  if (spec.argument !== undefined) command.argument(spec.argument);
   for (const option of spec.options ?? []) command.addOption(option);
   command.option(
     '--data-dir <directory>',
@@ -54,7 +57,7 @@ export function define<Options extends CommonOptions>(
   command.option('--json', 'print JSON');
   command.addHelpText('after', exampleText(spec.examples));
   command.action(async () => {
-    run.exitCode = await spec.act(command.opts<Options>());
+    run.exitCode = await spec.act(command.opts<Options>(), command.args);
   });
 }
 

@@ -4,6 +4,9 @@
  */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
+import { addQuarantine } from './blobs/quarantine.ts';
+import { addBlobsSweep } from './blobs/sweep.ts';
+import { addBlobsVerify } from './blobs/verify.ts';
 import type { Run } from './command.ts';
 import { explain } from './failures.ts';
 import { addServe } from './serve.ts';
@@ -55,6 +58,10 @@ export function buildProgram(run: Run): Command {
   const views = group(program, 'views', 'The views, which are made from the log.');
   addViewsDigest(views, run);
   addViewsRebuild(views, run);
+  const blobs = group(program, 'blobs', 'The bytes of objects: swept, checked, set aside.');
+  addBlobsSweep(blobs, run);
+  addBlobsVerify(blobs, run);
+  addQuarantine(blobs, run);
   return program;
 }
 

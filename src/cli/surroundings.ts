@@ -1,5 +1,7 @@
 /** What a command meets outside of itself: the terminal, the environment, signals, and the store. */
 import type { Config, ParsedConfig } from '../config.ts';
+import type { Result } from '../domain/result.ts';
+import type { Job, JobOptions } from '../service/upkeep/jobs.ts';
 
 export interface Surroundings {
   /** Standard output, as it is: no line break is added. */
@@ -29,7 +31,22 @@ export interface Compose {
     config: Config,
     onProgress: (progress: RebuildProgress) => void,
   ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }>;
+  /** Resolves once the job has ended, in whatever way. Rejects with HomeLocked as the others do. */
+  runJob(config: Config, request: JobRequest, run: JobRun): Promise<Result<JobState>>;
 }
+
+export interface JobRequest {
+  readonly kind: string;
+  readonly options: JobOptions;
+}
+
+export interface JobRun {
+  readonly onProgress: (progress: JobState['progress']) => void;
+  /** Its abort cancels the job. */
+  readonly signal: AbortSignal;
+}
+
+export type JobState = Pick<Job, 'state' | 'progress' | 'result' | 'error'>;
 
 export interface ServeOutput {
   write(line: string): void;
