@@ -20,6 +20,7 @@ import { jobRoutes } from './jobs.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
+import { queryRoutes } from './query/routes.ts';
 import { type Endpoint, isMethod, patternOf, type Route } from './route.ts';
 import { type Answer, send } from './wire/answer.ts';
 import type { Exchange } from './wire/exchange.ts';
@@ -48,13 +49,7 @@ export function createHttp(parts: HttpParts): { readonly app: App } {
   const app: App = new Hono<Env>({
     getPath: (_request, options) => options?.env?.exchange.target.path ?? '/',
   });
-  const routes = [
-    ...operationRoutes(parts),
-    ...jobRoutes(parts),
-    ...bucketRoutes(parts),
-    ...objectRoutes(parts),
-  ];
-  for (const route of routes) mount(app, parts, route);
+  for (const route of routesOf(parts)) mount(app, parts, route);
   app.notFound(async ({ env: { exchange } }) => {
     await send(exchange, problemAnswer({ code: 'NoSuchRoute', message: 'There is no such route' }));
     return RESPONSE_ALREADY_SENT;
@@ -64,6 +59,17 @@ export function createHttp(parts: HttpParts): { readonly app: App } {
     return RESPONSE_ALREADY_SENT;
   });
   return { app };
+}
+
+/** Where two match, the first one answers. */
+export function routesOf(parts: HttpParts): readonly Route[] {
+  return [
+    ...operationRoutes(parts),
+    ...jobRoutes(parts),
+    ...bucketRoutes(parts),
+    ...queryRoutes(parts),
+    ...objectRoutes(parts),
+  ];
 }
 
 function mount(app: App, parts: HttpParts, route: Route): void {

@@ -75,7 +75,7 @@ function count(min: number) {
 
 const maxRows = 1_000;
 
-const limit = count(1)
+export const limit = count(1)
   .transform((rows) => Math.min(rows, maxRows))
   .default(maxRows);
 
