@@ -31,6 +31,9 @@ export interface Figures {
   stoppedStarts: number;
   faults: number;
   rebuilds: number;
+  /** Starts that cut off a torn last frame, and that went on from a fence. */
+  tornTails: number;
+  fromFences: number;
 }
 
 export function noFigures(): Figures {
@@ -45,28 +48,31 @@ export function noFigures(): Figures {
     stoppedStarts: 0,
     faults: 0,
     rebuilds: 0,
+    tornTails: 0,
+    fromFences: 0,
   };
 }
 
-/** One program made of `seed`; the smallest one that fails, in words, or undefined. */
+/** Runs the program made of `seed`. Where it fails: why, and the smallest program that does. */
 export async function runSeed(
   seed: number,
   figures: Figures,
   shrinkMs = 60_000,
 ): Promise<string | undefined> {
-  const property = fc.asyncProperty(programs, (program) => runProgram(program, figures));
-  const result = await fc.check(property, {
-    seed,
-    numRuns: 1,
-    unbiased: true,
-    interruptAfterTimeLimit: shrinkMs,
-    markInterruptAsFailure: false,
-  });
-  if (!result.failed) return undefined;
-  const [program] = result.counterexample ?? [];
-  const fault = result.errorInstance;
-  const why = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
-  return `${why}\n\n${program ? renderProgram(program) : ''}`;
+  const parameters = { seed, numRuns: 1, unbiased: true };
+  const [program] = fc.sample(programs, parameters);
+  if (!program) throw new Error(`seed ${seed} makes no program`);
+  try {
+    await runProgram(program, figures);
+    return undefined;
+  } catch (fault) {
+    const property = fc.asyncProperty(programs, (one) => runProgram(one, noFigures()));
+    const shrunk = await fc.check(property, { ...parameters, interruptAfterTimeLimit: shrinkMs });
+    const [smallest = program] = shrunk.counterexample ?? [];
+    const why = shrunk.counterexample ? shrunk.errorInstance : fault;
+    const text = why instanceof Error ? (why.stack ?? why.message) : String(why);
+    return `${text}\n\n${renderProgram(smallest)}`;
+  }
 }
 
 async function runProgram(program: Program, figures: Figures): Promise<void> {
@@ -237,8 +243,10 @@ async function stopsInStart(rig: Rig, atCall: number): Promise<boolean> {
 }
 
 async function check(run: Run): Promise<void> {
-  const { rig } = run;
+  const { rig, figures } = run;
   await rig.store.settled();
+  if (rig.store.report.torn_bytes > 0) figures.tornTails += 1;
+  if (rig.store.report.views === 'fence') figures.fromFences += 1;
   const world = await checkStore(rig, run.worlds);
   await checkLog(rig, world, run.attempts);
   run.worlds = [world];

@@ -32,6 +32,7 @@ console.log(
     `${figures.kills} kills, ${figures.powerCuts} power cuts, ${figures.cleanStops} clean stops, ` +
       `${figures.stoppedStarts} starts stopped, ${figures.faults} faults injected, ` +
       `${figures.rebuilds} rebuilds compared`,
+    `${figures.tornTails} torn frames cut off, ${figures.fromFences} starts from a fence`,
     `${((Date.now() - began) / 1000).toFixed(1)} s, ${failed.length} seeds failed`,
   ].join('\n'),
 );
