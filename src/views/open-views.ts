@@ -6,6 +6,7 @@ import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
 import { crcsKey, historyKey, idempotencyKey, tokenUseKey } from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
+import { browse } from './reading/browse.ts';
 import { readMoment } from './reading/moment.ts';
 import { readRevocations } from './reading/revocations.ts';
 import { knowsBlob, readDue } from './releases.ts';
@@ -22,6 +23,7 @@ export function openViews(store: ViewsStore): Views {
     totals: (keyspace) => readTotals(store, keyspace),
     object: (keyspace, path) => readObject(store, keyspace, path),
     list: (query) => listObjects(store, query),
+    browse: (query) => browse(store, query),
     ownsAny: (keyspace, ownerId) => ownsAny(store, keyspace, ownerId),
     read: (use) => readMoment(store, use),
     crcs: (blobId) => crcsOf(store, blobId),

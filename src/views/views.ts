@@ -28,6 +28,8 @@ export interface ListQuery {
   /** Paths that hold it after the prefix are rolled up into one common prefix each. */
   readonly delimiter?: string;
   readonly after?: ListMark;
+  /** By the UTF-8 bytes of the path; ascending unless told. */
+  readonly order?: 'asc' | 'desc';
   /** Objects and prefixes together, at most. */
   readonly limit: number;
   /** Only this owner's objects, found by the owner index without a scan. */
@@ -87,6 +89,30 @@ export interface TokenPlace {
 
 export type RevocationRow = Omit<TokenRevoked, 'type'>;
 
+export interface BrowseQuery extends Omit<ListQuery, 'after'> {
+  /** How what stands behind the prefix begins, in any case; '' for all. */
+  readonly search: string;
+  /** By a time, prefixes come first. */
+  readonly by: 'path' | 'created_at' | 'updated_at';
+  readonly order: 'asc' | 'desc';
+  readonly offset: number;
+  readonly after?: BrowseMark;
+}
+
+/** Where a browsing goes on: `time` is that of the last row, where a time orders them. */
+export interface BrowseMark extends ListMark {
+  readonly time: number;
+}
+
+export interface BrowsePage {
+  readonly entries: readonly (
+    | { readonly kind: 'prefix'; readonly value: string }
+    | { readonly kind: 'object'; readonly row: ObjectRow }
+  )[];
+  /** undefined at the end. */
+  readonly next: BrowseMark | undefined;
+}
+
 /** An old keyspace whose rows still have to be deleted by records of their own. */
 export interface Drain {
   readonly keyspace: KeyspaceId;
@@ -126,8 +152,9 @@ export interface Views {
   buckets(): Promise<BucketRow[]>;
   totals(keyspace: KeyspaceId): Totals;
   object(keyspace: KeyspaceId, path: ObjectPath): ObjectRow | undefined;
-  /** Ordered by the UTF-8 bytes of the path. */
   list(query: ListQuery): Promise<ListPage>;
+  /** As `list`, by another order, by a part of the name, or from an offset; undefined: too much to read. */
+  browse(query: BrowseQuery): Promise<BrowsePage | undefined>;
   /**
    * True where a caller owns at least one object in the keyspace. A promise, unlike the other point
    * reads: it asks whether a range holds anything, and LevelDB answers that off the main thread only.

@@ -13,20 +13,29 @@ export interface Entry {
 
 const AFTER_JUMP = 4;
 
+export interface CursorOptions {
+  readonly snapshot: AbstractSnapshot;
+  /** How many entries will be read if nothing is jumped over. */
+  readonly expected: number;
+  /** From the end of the range to its beginning. */
+  readonly reverse?: boolean;
+}
+
 export class Cursor {
   readonly #iterator: RowIterator;
+  readonly #reverse: boolean;
   #page: [Buffer, Buffer][] = [];
   #at = 0;
   #size: number;
 
-  /** `expected`: how many entries will be read if nothing is jumped over. */
   constructor(
     store: ViewsStore,
     range: KeyRange,
-    { snapshot, expected }: { readonly snapshot: AbstractSnapshot; readonly expected: number },
+    { snapshot, expected, reverse = false }: CursorOptions,
   ) {
     const highWaterMarkBytes = 256 * 1024;
-    this.#iterator = store.iterator(range, { snapshot, highWaterMarkBytes });
+    this.#reverse = reverse;
+    this.#iterator = store.iterator(range, { snapshot, highWaterMarkBytes, reverse });
     this.#size = Math.min(expected, PAGE);
   }
 
@@ -43,11 +52,12 @@ export class Cursor {
     return { key: entry[0], row: entry[1] };
   }
 
-  /** Goes on with the first entry at `target` or after it; `target` lies ahead. */
+  /** Goes on with the next entry at `target` or behind it; `target` lies ahead. */
   seek(target: Buffer): void {
     while (this.#at < this.#page.length) {
       const entry = this.#page[this.#at];
-      if (entry && Buffer.compare(entry[0], target) >= 0) return;
+      const order = entry ? Buffer.compare(entry[0], target) : -1;
+      if (entry && (this.#reverse ? order <= 0 : order >= 0)) return;
       this.#at += 1;
     }
     this.#iterator.seek(target);

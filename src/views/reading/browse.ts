@@ -1,0 +1,105 @@
+/**
+ * Lists in other orders than that of an index, and from an offset. By path they read what they skip and
+ * what they show; by a time they read all that there is below the prefix, of folders one entry each.
+ * More than `browsable` steps are too much: the caller is told so, and no request keeps others waiting.
+ */
+import type { AbstractSnapshot } from 'abstract-level';
+import type { ObjectRow } from '../../domain/object.ts';
+import { objectKey } from '../keys.ts';
+import type { ViewsStore } from '../store.ts';
+import { type BrowseMark, type BrowsePage, type BrowseQuery, ViewsDamaged } from '../views.ts';
+import { type Step, Steps } from './steps.ts';
+
+/** Steps in one request: about a second of this machine, with others in between. */
+export const browsable = 100_000;
+
+export async function browse(
+  store: ViewsStore,
+  query: BrowseQuery,
+): Promise<BrowsePage | undefined> {
+  const snapshot = store.snapshot();
+  try {
+    const found = await collect(store, query, snapshot);
+    if (!found) return undefined;
+    const shown = found.slice(query.offset, query.offset + query.limit);
+    const last = shown.at(-1);
+    const hasMore = found.length > query.offset + query.limit;
+    const entries = shown.map(({ kind, value }) =>
+      kind === 'prefix' ? { kind, value } : { kind: 'object' as const, row: rowAt(value) },
+    );
+    return { entries, next: hasMore && last ? last : undefined };
+  } finally {
+    await snapshot.close();
+  }
+
+  function rowAt(path: string) {
+    const row = store.get(objectKey(query.keyspace, path), snapshot);
+    if (!row) throw new ViewsDamaged('the index of a list names a path that is not there');
+    return row as ObjectRow;
+  }
+}
+
+/** The marks of what matches, in order, as far as the page needs them; rows are read again. */
+async function collect(
+  store: ViewsStore,
+  query: BrowseQuery,
+  snapshot: AbstractSnapshot,
+): Promise<BrowseMark[] | undefined> {
+  const isByPath = query.by === 'path';
+  const needed = query.offset + query.limit + 1;
+  const wanted = query.search.toLowerCase();
+  const found: BrowseMark[] = [];
+  let read = 0;
+  for (const narrow of beginnings(query)) {
+    const { search: _search, by: _by, after, ...rest } = query;
+    const mark = isByPath && after ? { after } : {};
+    const steps = new Steps(store, { ...rest, ...mark, narrow }, { snapshot, expected: 128 });
+    try {
+      for (let step = await steps.next(); step; step = await steps.next()) {
+        read += 1;
+        if (read > browsable) return undefined;
+        if (!nameOf(step, query).toLowerCase().startsWith(wanted)) continue;
+        const candidate = markOf(step, query);
+        if (!isByPath && after && compare(candidate, after, query) <= 0) continue;
+        found.push(candidate);
+        if (isByPath && found.length >= needed) return found;
+      }
+    } finally {
+      await steps.close();
+    }
+  }
+  return isByPath ? found : found.sort((left, right) => compare(left, right, query));
+}
+
+function nameOf({ value }: Step, { prefix }: BrowseQuery): string {
+  return value.slice(prefix.length);
+}
+
+function markOf(step: Step, { by }: BrowseQuery): BrowseMark {
+  const { kind, value } = step;
+  return { kind, value, time: kind === 'path' && by !== 'path' ? step.row()[by] : 0 };
+}
+
+/** Prefixes before paths, then by time, then by the bytes of the path. */
+function compare(left: BrowseMark, right: BrowseMark, { order }: BrowseQuery): number {
+  if (left.kind !== right.kind) return left.kind === 'prefix' ? -1 : 1;
+  const ascending =
+    left.time - right.time || Buffer.compare(Buffer.from(left.value), Buffer.from(right.value));
+  return order === 'asc' ? ascending : -ascending;
+}
+
+/** Letters whose both cases are looked for one after the other; what follows is compared. */
+const foldedLetters = 4;
+
+/** The ways in which the search's first letters can be written, in the order of the list. */
+function beginnings({ search, order }: BrowseQuery): string[] {
+  const letters = /^[\x21-\x2e\x30-\x7e]*/.exec(search)?.[0].slice(0, foldedLetters) ?? '';
+  const ways = [...letters].reduce(
+    (heads, letter) => {
+      const cases = new Set([letter.toUpperCase(), letter.toLowerCase()]);
+      return heads.flatMap((head) => [...cases].map((one) => head + one));
+    },
+    [''],
+  );
+  return order === 'desc' ? ways.reverse() : ways;
+}
