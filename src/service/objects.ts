@@ -3,15 +3,24 @@ import { BlobDamaged, BlobMissing, type BlobStore, type OpenBlob } from '../blob
 import type { BucketRow } from '../domain/bucket.ts';
 import { callerId } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
+import type { BucketName, KeyspaceId } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
 import type { ObjectState } from '../domain/object-decisions.ts';
 import { readableRows, seesBucket } from '../domain/policy.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
-import type { ListPage, Views } from '../views/views.ts';
+import { browsable } from '../views/reading/browse.ts';
+import type { BrowsePage, ListPage, Views } from '../views/views.ts';
 import type { Access } from './access.ts';
 import type { Commit } from './commit.ts';
-import type { Call, ObjectKey, ObjectListing, Objects, ReadableObject } from './service.ts';
+import type {
+  Call,
+  ObjectBrowsing,
+  ObjectKey,
+  ObjectListing,
+  Objects,
+  ReadableObject,
+} from './service.ts';
 import type { BlobTroubles } from './upkeep/blob-troubles.ts';
 
 export interface ObjectParts {
@@ -23,7 +32,7 @@ export interface ObjectParts {
   readonly troubles: BlobTroubles;
 }
 
-export type ObjectReads = Pick<Objects, 'read' | 'list'>;
+export type ObjectReads = Pick<Objects, 'read' | 'list' | 'browse'>;
 
 /** The rows that a key names today. */
 export function stateOf(views: Views, { bucket: name, path }: ObjectKey): ObjectState {
@@ -44,14 +53,41 @@ export function createObjects(parts: ObjectParts): ObjectReads {
     },
 
     list: (call, listing) => list(parts, call, listing),
+    browse: (call, browsing) => browseObjects(parts, call, browsing),
   };
 }
 
 async function list(
+  parts: ObjectParts,
+  call: Call,
+  { bucket, ...listing }: ObjectListing,
+): Promise<Result<ListPage>> {
+  const rows = await rowsShown(parts, call, bucket);
+  return rows.ok ? ok(await parts.views.list({ ...listing, ...rows.value })) : rows;
+}
+
+async function browseObjects(
+  parts: ObjectParts,
+  call: Call,
+  { bucket, ...browsing }: ObjectBrowsing,
+): Promise<Result<BrowsePage>> {
+  const rows = await rowsShown(parts, call, bucket);
+  if (!rows.ok) return rows;
+  const page = await parts.views.browse({ ...browsing, ...rows.value });
+  return page ? ok(page) : refuse(tooMuch);
+}
+
+const tooMuch = rejection('InvalidRequest', 'There is too much below the prefix to sort or skip', {
+  hint: 'Name a longer prefix, or sort by name and go on with the cursor of list-v2.',
+  facts: { parameter: 'sortBy, offset', max_rows: browsable },
+});
+
+/** Where the rows lie that a list shows to the caller. */
+async function rowsShown(
   { views, access }: ObjectParts,
   call: Call,
-  { bucket: name, ...listing }: ObjectListing,
-): Promise<Result<ListPage>> {
+  name: BucketName,
+): Promise<Result<{ readonly keyspace: KeyspaceId; readonly ownerId?: string }>> {
   const bucket = views.bucket(name);
   const id = callerId(call.caller);
   // Someone to whom the bucket does not exist still has what they own in it.
@@ -65,13 +101,8 @@ async function list(
   if (refusal) return refuse(refusal);
   const readable = bucket && readableRows(call.caller, bucket);
   if (!bucket || !readable) return refuse(rejection('NoSuchBucket'));
-  return ok(
-    await views.list({
-      ...listing,
-      keyspace: bucket.keyspace,
-      ...(readable.rows === 'own' ? { ownerId: readable.ownerId } : {}),
-    }),
-  );
+  const { keyspace } = bucket;
+  return ok(readable.rows === 'own' ? { keyspace, ownerId: readable.ownerId } : { keyspace });
 }
 
 /** A current row without its bytes is an alarm: said in the log and in the health (M3). */

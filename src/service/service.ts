@@ -13,7 +13,7 @@ import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
 import type { UploadClaims } from '../domain/signed-urls/token.ts';
-import type { ListMark, ListPage } from '../views/views.ts';
+import type { BrowsePage, BrowseQuery, ListMark, ListPage } from '../views/views.ts';
 import type { Queries } from './query/queries.ts';
 import type { SignedUrls } from './signed-urls/signed-urls.ts';
 import type { Job, JobOptions } from './upkeep/jobs.ts';
@@ -127,6 +127,10 @@ export interface ObjectListing {
   readonly limit: number;
 }
 
+export type ObjectBrowsing = Omit<BrowseQuery, 'keyspace' | 'ownerId'> & {
+  readonly bucket: BucketName;
+};
+
 /** From one path to another, perhaps of another bucket. */
 export interface Transfer {
   readonly source: ObjectKey;
@@ -182,6 +186,8 @@ export interface Objects {
   move(call: Call, transfer: Transfer): Promise<Result<ChangedObject>>;
   patch(call: Call, key: ObjectKey, patch: Patch): Promise<Result<ChangedObject>>;
   list(call: Call, listing: ObjectListing): Promise<Result<ListPage>>;
+  /** Refused where it would read too much. */
+  browse(call: Call, browsing: ObjectBrowsing): Promise<Result<BrowsePage>>;
 }
 
 export interface Health {

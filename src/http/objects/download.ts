@@ -30,22 +30,29 @@ export async function download(
   request: Request,
   options: ReadOptions,
 ): Promise<Result<Answer>> {
-  const { headers, method } = request.exchange.incoming;
   const readable = await find(parts, request, options);
-  if (!readable.ok) return readable;
-  const { object } = readable.value;
+  return readable.ok ? answerRead(request, readable.value) : readable;
+}
+
+/** What a GET or HEAD of an object that may be read comes to. Its bytes are opened only to be sent. */
+export async function answerRead(
+  request: Request,
+  readable: ReadableObject,
+): Promise<Result<Answer>> {
+  const { headers, method } = request.exchange.incoming;
+  const { object } = readable;
   const conditions = readConditions(headers);
   if (!conditions.ok) return conditions;
   const outcome = evaluateRead(object, conditions.value);
   if (outcome === 'failed') return refuse(rejection('PreconditionFailed', preconditionFailed));
-  const validators = validatorHeaders(readable.value);
+  const validators = validatorHeaders(readable);
   // RFC 9110 §15.4.5: a 304 carries the validators and Cache-Control that a 200 would have had.
   if (outcome === 'not modified') return ok({ status: 304, headers: validators });
   // RFC 9110 §14.2: Range means something for GET only.
   const range = method === 'GET' ? rangeOf(headers, object) : undefined;
   if (range === 'unsatisfiable') return ok(unsatisfiable(object));
   const all = { ...validators, ...contentHeaders(object, request.query) };
-  return ok(await bytesAnswer(readable.value, { range, headers: all, isHead: method === 'HEAD' }));
+  return ok(await bytesAnswer(readable, { range, headers: all, isHead: method === 'HEAD' }));
 }
 
 export async function info(
@@ -75,7 +82,7 @@ async function find(
 const transformParameters = ['width', 'height', 'resize', 'quality', 'format', 'transform'];
 
 /** Parameters that ask for other bytes must not be answered with these; all others are ignored. */
-function refuseParameters(query: URLSearchParams) {
+export function refuseParameters(query: URLSearchParams) {
   for (const name of ['version', 'as_of']) {
     if (query.has(name)) return rejection('InvalidRequest', `"${name}" is not available yet`);
   }

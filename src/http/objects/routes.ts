@@ -3,6 +3,7 @@ import type { Result } from '../../domain/result.ts';
 import type { HttpParts } from '../app.ts';
 import type { Endpoint, Request, Route } from '../route.ts';
 import type { Answer } from '../wire/answer.ts';
+import { listFolder, listTree } from './browse.ts';
 import { download, info, type ReadOptions } from './download.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
@@ -31,7 +32,8 @@ export function objectRoutes(parts: HttpParts): Route[] {
   return [
     { ...object('/copy', { POST: signedIn(copy) }), tail: 'nothing' },
     { ...object('/move', { POST: signedIn(move) }), tail: 'nothing' },
-    { ...object('/list', { GET: signedIn(list) }), tail: 'bucket' },
+    { ...object('/list', { GET: signedIn(list), POST: signedIn(listFolder) }), tail: 'bucket' },
+    { ...object('/list-v2', { POST: signedIn(listTree) }), tail: 'bucket' },
     object('/info/authenticated', { GET: read(info) }),
     object('/info/public', { GET: read(info, publicOnly) }),
     object('/info', { GET: read(info) }),

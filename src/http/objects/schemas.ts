@@ -71,3 +71,4 @@ export const treeListBody = z.strictObject({
     .strictObject({ column: z.enum(['name', 'updated_at', 'created_at']).default('name'), order })
     .default({ column: 'name', order: 'asc' }),
 });
+export type TreeListBody = z.infer<typeof treeListBody>;

@@ -4,11 +4,14 @@ import type { WriteConditions } from '../../domain/preconditions.ts';
 import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
 import { parseMetadata } from '../../domain/values/metadata.ts';
+import type { UploadGrant } from '../../service/service.ts';
 import { entityTags } from './conditions.ts';
 
 export interface UploadMode {
   /** `as asked`: by x-upsert, which is true where it is absent. */
-  readonly overwrite: 'always' | 'as asked';
+  readonly overwrite: 'always' | 'as asked' | 'never';
+  /** Of an upload by a signed URL. */
+  readonly grant?: UploadGrant;
 }
 
 interface Digest {
@@ -78,7 +81,7 @@ function writeConditions(headers: IncomingHttpHeaders, mode: UploadMode): Result
   const upsert = upsertHeader(headers, true);
   if (!upsert.ok) return upsert;
   return ok({
-    overwrite: mode.overwrite === 'always' || upsert.value,
+    overwrite: mode.overwrite === 'always' || (mode.overwrite === 'as asked' && upsert.value),
     ifMatch: ifMatch.value,
     ifNoneMatch: ifNoneMatch.value,
   });

@@ -32,7 +32,8 @@ export async function upload(
   const headers = uploadHeaders(request.exchange.incoming.headers, mode);
   if (!headers.ok) return headers;
   const isForm = essenceOf(headers.value.contentType) === 'multipart/form-data';
-  const asked: Asked = { request, key: key.value, headers: headers.value };
+  const { grant } = mode;
+  const asked: Asked = { request, key: key.value, headers: headers.value, grant };
   return isForm ? uploadForm(parts, asked) : uploadRaw(parts, asked);
 }
 
@@ -40,6 +41,7 @@ interface Asked {
   readonly request: Request;
   readonly key: ObjectKey;
   readonly headers: UploadHeaders;
+  readonly grant: UploadMode['grant'];
 }
 
 async function uploadRaw(parts: HttpParts, asked: Asked): Promise<Result<Answer>> {
@@ -99,9 +101,10 @@ type Incoming = Pick<UploadIntent, 'contentType' | 'sizeBytes'> & Omit<UploadBod
 
 async function store(parts: HttpParts, asked: Asked, incoming: Incoming): Promise<Result<Answer>> {
   const { service } = parts;
-  const { request, key, headers } = asked;
+  const { request, key, headers, grant } = asked;
   const { contentType, sizeBytes, bytes, details } = incoming;
-  const intent = { ...key, contentType, sizeBytes, conditions: headers.conditions };
+  const { conditions } = headers;
+  const intent = { ...key, contentType, sizeBytes, conditions, ...(grant ? { grant } : {}) };
   // Of a form, neither its boundary nor the order of its fields matters; the content is added later.
   const call = await keyedCall(request, [headers.conditions, contentType]);
   if (!call.ok) return call;

@@ -4,6 +4,7 @@
  * More than `browsable` steps are too much: the caller is told so, and no request keeps others waiting.
  */
 import type { AbstractSnapshot } from 'abstract-level';
+import type { KeyspaceId } from '../../domain/names.ts';
 import type { ObjectRow } from '../../domain/object.ts';
 import { objectKey } from '../keys.ts';
 import type { ViewsStore } from '../store.ts';
@@ -21,34 +22,49 @@ export async function browse(
   try {
     const found = await collect(store, query, snapshot);
     if (!found) return undefined;
-    const shown = found.slice(query.offset, query.offset + query.limit);
+    const end = query.offset + query.limit;
+    const shown = found.slice(query.offset, end);
     const last = shown.at(-1);
-    const hasMore = found.length > query.offset + query.limit;
-    const entries = shown.map(({ kind, value }) =>
-      kind === 'prefix' ? { kind, value } : { kind: 'object' as const, row: rowAt(value) },
+    const entries = shown.map(({ kind, value, row }) =>
+      kind === 'prefix'
+        ? { kind, value }
+        : {
+            kind: 'object' as const,
+            row: row ?? rowAt(store, query.keyspace, { value, snapshot }),
+          },
     );
-    return { entries, next: hasMore && last ? last : undefined };
+    const next = last && { kind: last.kind, value: last.value, time: last.time };
+    return { entries, next: found.length > end ? next : undefined };
   } finally {
     await snapshot.close();
   }
-
-  function rowAt(path: string) {
-    const row = store.get(objectKey(query.keyspace, path), snapshot);
-    if (!row) throw new ViewsDamaged('the index of a list names a path that is not there');
-    return row as ObjectRow;
-  }
 }
 
-/** The marks of what matches, in order, as far as the page needs them; rows are read again. */
+function rowAt(
+  store: ViewsStore,
+  keyspace: KeyspaceId,
+  { value, snapshot }: { readonly value: string; readonly snapshot: AbstractSnapshot },
+): ObjectRow {
+  const row = store.get(objectKey(keyspace, value), snapshot);
+  if (!row) throw new ViewsDamaged('the index of a list names a path that is not there');
+  return row as ObjectRow;
+}
+
+interface Found extends BrowseMark {
+  /** Where it is read anyway and few are kept. */
+  readonly row?: ObjectRow;
+}
+
+/** What matches, in order, as far as the page needs it. */
 async function collect(
   store: ViewsStore,
   query: BrowseQuery,
   snapshot: AbstractSnapshot,
-): Promise<BrowseMark[] | undefined> {
+): Promise<Found[] | undefined> {
   const isByPath = query.by === 'path';
   const needed = query.offset + query.limit + 1;
   const wanted = query.search.toLowerCase();
-  const found: BrowseMark[] = [];
+  const found: Found[] = [];
   let read = 0;
   for (const narrow of beginnings(query)) {
     const { search: _search, by: _by, after, ...rest } = query;
@@ -59,9 +75,10 @@ async function collect(
         read += 1;
         if (read > browsable) return undefined;
         if (!nameOf(step, query).toLowerCase().startsWith(wanted)) continue;
-        const candidate = markOf(step, query);
+        const candidate = candidateOf(step, query);
         if (!isByPath && after && compare(candidate, after, query) <= 0) continue;
-        found.push(candidate);
+        const isShown = isByPath && found.length >= query.offset && step.kind === 'path';
+        found.push(isShown ? { ...candidate, row: step.row() } : candidate);
         if (isByPath && found.length >= needed) return found;
       }
     } finally {
@@ -75,7 +92,7 @@ function nameOf({ value }: Step, { prefix }: BrowseQuery): string {
   return value.slice(prefix.length);
 }
 
-function markOf(step: Step, { by }: BrowseQuery): BrowseMark {
+function candidateOf(step: Step, { by }: BrowseQuery): BrowseMark {
   const { kind, value } = step;
   return { kind, value, time: kind === 'path' && by !== 'path' ? step.row()[by] : 0 };
 }

@@ -138,7 +138,7 @@ function memoryBuckets({ rows, objects_ }: MemoryService, clock: TestClock): Buc
 }
 
 function memoryObjects(service: MemoryService, clock: TestClock): Objects {
-  const { rows, objects_, counts } = service;
+  const { rows, objects_, counts, asked } = service;
   const keyOf = (key: { bucket: string; path: string }) => `${key.bucket}\n${key.path}`;
   const stateOf = (key: { bucket: string; path: string }) => ({
     bucket: rows.get(key.bucket),
@@ -212,6 +212,10 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
       return ok({ position: clock.next() });
     },
     ...memoryChanges(service, clock),
+    async browse(call, browsing) {
+      asked.push({ call, ...browsing });
+      return ok({ entries: [], next: undefined });
+    },
     async list({ caller }, listing) {
       service.lastListing = listing;
       const bucket = rows.get(listing.bucket);
