@@ -20,6 +20,11 @@ const commands = leavesOf(program, []);
 
 test('the commands are those that are built so far', () => {
   expect(commands.map(({ path }) => path.join(' ')).sort()).toEqual([
+    'blobs quarantine list',
+    'blobs quarantine purge',
+    'blobs quarantine restore',
+    'blobs sweep',
+    'blobs verify',
     'serve',
     'token',
     'views digest',

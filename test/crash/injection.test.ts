@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../support/faulty-disk.ts';
-import { dataDirectory, makeRig, type Rig } from '../support/rig.ts';
+import { dataDirectory, hourMs, makeRig, type Rig, runJob } from '../support/rig.ts';
+import { publishedIn, quarantinedIn } from '../support/stray.ts';
 import { createOracle, type Oracle } from './oracle.ts';
 import { type Scenario, scenarios, stepsOn } from './scenarios.ts';
 
@@ -80,6 +81,7 @@ async function runWithFault(
   await oracle.check(rig);
   expect(stagedIn(rig)).toEqual([]);
   expect(rig.store.report.missing_blobs).toBe(0);
+  if (scenario.leavesNothing) await expectNothingLeft(rig, oracle);
   // What recovery left is a store like any other.
   const digest = await rig.store.views.digest();
   rig.views.destroy();
@@ -87,6 +89,17 @@ async function runWithFault(
   await rig.open();
   await rig.store.settled();
   expect(await rig.store.views.digest()).toBe(digest);
+}
+
+async function expectNothingLeft(rig: Rig, oracle: Oracle): Promise<void> {
+  for (let round = 0; round < 2; round += 1) {
+    rig.advance(25 * hourMs);
+    await runJob(rig, 'sweep');
+  }
+  const known = [...rig.views.rows.keys()].filter((name) => name.startsWith('k'));
+  expect(publishedIn(rig).sort()).toEqual(known.map((name) => name.slice(1)).sort());
+  expect(quarantinedIn(rig)).toEqual([]);
+  await oracle.check(rig);
 }
 
 async function prepare(scenario: Scenario): Promise<{ rig: Rig; oracle: Oracle }> {

@@ -1,6 +1,16 @@
 /** What is interrupted at every single disk call: each scenario is a few operations on a small store. */
 import type { BucketName } from '../../src/domain/names.ts';
-import { createBucket, key, put, type Rig, type RigOptions, user } from '../support/rig.ts';
+import {
+  createBucket,
+  hourMs,
+  key,
+  put,
+  type Rig,
+  type RigOptions,
+  runJob,
+  user,
+} from '../support/rig.ts';
+import { placeOrphan } from '../support/stray.ts';
 import { digestOf, type Expected, type Oracle } from './oracle.ts';
 
 const alice = user('alice');
@@ -11,6 +21,8 @@ export interface Scenario {
   /** What is there before the faults begin. */
   readonly before?: (steps: Steps) => Promise<void>;
   readonly run: (steps: Steps) => Promise<void>;
+  /** Whatever was cut off, later sweeps leave no file behind that nobody refers to. */
+  readonly leavesNothing?: true;
 }
 
 /** Operations that tell the oracle. */
@@ -22,6 +34,10 @@ export interface Steps {
   removeBucket(bucket: string): Promise<void>;
   /** Until the old keyspaces are drained and every blob is finalized. */
   settle(): Promise<void>;
+  /** A file among the blobs that nobody refers to. */
+  stray(): Promise<void>;
+  /** After so many hours: a sweep with its collection, to the end. */
+  sweepAfter(hours: number): Promise<void>;
   close(): Promise<void>;
   reopen(): Promise<void>;
 }
@@ -60,6 +76,11 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
         (state) => void state.delete(name),
       ),
     settle: () => rig.store.settled(),
+    stray: () => placeOrphan(rig, 'ab'.repeat(16)),
+    async sweepAfter(hours) {
+      rig.advance(hours * hourMs);
+      await runJob(rig, 'sweep');
+    },
     close: () => rig.close(),
     reopen: async () => {
       await rig.open();
@@ -140,6 +161,33 @@ export const scenarios: readonly Scenario[] = [
     before: (steps) => steps.bucket('b'),
     async run(steps) {
       for (let index = 0; index < 5; index += 1) await steps.put(`${index}`, small);
+    },
+  },
+  {
+    name: 'a sweep that sets an orphan aside and frees it',
+    leavesNothing: true,
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.put('a', small);
+      await steps.stray();
+    },
+    async run(steps) {
+      await steps.sweepAfter(0);
+      await steps.put('a', large);
+      await steps.sweepAfter(25);
+    },
+  },
+  {
+    name: 'the collection of what was overwritten and deleted',
+    leavesNothing: true,
+    async before(steps) {
+      await steps.bucket('b');
+      for (const path of ['a', 'a', 'c']) await steps.put(path, small);
+      await steps.remove('c');
+    },
+    async run(steps) {
+      await steps.sweepAfter(24 * 8);
+      await steps.put('a', large);
     },
   },
   {
