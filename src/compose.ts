@@ -14,6 +14,7 @@ import { readOrCreateLoginSecret } from './home/keyring.ts';
 import { openSigningKeys } from './home/signing-keys.ts';
 import { createHttp } from './http/app.ts';
 import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
+import { createRateLimits } from './http/limits/rate-limits.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import type { Call } from './service/service.ts';
 import type { Job, JobOptions } from './service/upkeep/jobs.ts';
@@ -21,7 +22,10 @@ import { openStore, type Store, type StoreOptions } from './store.ts';
 import { version } from './version.ts';
 import { openViews } from './views/open-views.ts';
 import { PROJECTION } from './views/projection.ts';
+import type { ViewsStore } from './views/store.ts';
 import { openStoredViews } from './views/stored-views.ts';
+import { type VerifyViewsOptions, type ViewsVerification, verifyViews } from './views/verify.ts';
+import { ViewsDamaged } from './views/views.ts';
 import { createObserve, type ObserveWithCounts, random, randomIds, systemClock } from './world.ts';
 
 export interface Output {
@@ -52,15 +56,16 @@ export async function serve(config: Config, output: Output): Promise<Running> {
   let http: HttpServer | undefined;
   try {
     const keys = await loginKeys(config, home);
-    const { jsonBodyBytes, maxFileSizeBytes } = config;
+    const { jsonBodyBytes, maxFileSizeBytes, publicUrl } = config;
     http = createServer({ observe, settings: config });
     const address = await http.listen(config.port, config.host);
     const url = urlOf(address);
     observe.info('listening', { url, data_dir: home.layout.directory, version });
     const store = await openStore(served(config, storeOptions(config, { home, observe })));
     const { authenticate } = keys;
-    const settings = { jsonBodyBytes, maxFileSizeBytes };
-    http.open(createHttp({ service: store.service, authenticate, observe, settings }).app);
+    const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl };
+    const limits = createRateLimits(config);
+    http.open(createHttp({ service: store.service, authenticate, observe, limits, settings }).app);
     observe.info('ready', { url });
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
     return supervise({ http, store, home, observe, url });
@@ -74,25 +79,49 @@ export async function serve(config: Config, output: Output): Promise<Running> {
 /** The digest of the views of a directory that nobody serves. Throws HomeLocked. */
 export async function offlineDigest(config: Config): Promise<ViewsDigest> {
   return withHome(config, async (home) => {
-    const marker = await readCleanMarker(nodeFiles, home.layout);
-    if (marker) {
-      const store = await openStoredViews(viewsPlace(home));
-      try {
-        const { viewsId, projection, applied } = store;
-        if (
-          viewsId === marker.viewsId &&
-          projection === PROJECTION &&
-          applied === marker.position
-        ) {
-          return { digest: await openViews(store).digest(), position: marker.position };
-        }
-      } finally {
-        await store.close();
-      }
-    }
+    const found = await withVouchedViews(home, async (store) => ({
+      digest: await openViews(store).digest(),
+      position: store.applied,
+    }));
     // Nothing vouches for the views: they are brought level with the log first, as a start does.
-    return digestOfStore(storeOptions(config, { home, observe: quiet() }));
+    return found ?? digestOfStore(storeOptions(config, { home, observe: quiet() }));
   });
+}
+
+/**
+ * Looks at every row of the views of a directory that nobody serves, and changes nothing; undefined
+ * where no clean stop vouches for them, so that the next start replays the log anyway. Throws HomeLocked.
+ */
+export async function verifyViewsOffline(
+  config: Config,
+  options: VerifyViewsOptions,
+): Promise<ViewsVerification | undefined> {
+  return withHome(config, async (home) => {
+    try {
+      return await withVouchedViews(home, (store) => verifyViews(store, options));
+    } catch (fault) {
+      if (!(fault instanceof ViewsDamaged)) throw fault;
+      return { rows: 0, problems: [fault.message], problemCount: 1 };
+    }
+  });
+}
+
+/** undefined where the clean marker does not speak of these views at this position. */
+async function withVouchedViews<T>(
+  home: Home,
+  use: (store: ViewsStore) => Promise<T>,
+): Promise<T | undefined> {
+  const marker = await readCleanMarker(nodeFiles, home.layout);
+  if (!marker) return undefined;
+  const store = await openStoredViews(viewsPlace(home));
+  try {
+    const { viewsId, projection, applied } = store;
+    const isVouched =
+      viewsId === marker.viewsId && projection === PROJECTION && applied === marker.position;
+    return isVouched ? await use(store) : undefined;
+  } finally {
+    await store.close();
+  }
 }
 
 /** Builds the views anew from the log, in a directory that nobody serves. Throws HomeLocked. */

@@ -17,11 +17,13 @@ import { type Call, Refused, type Service } from '../service/service.ts';
 import type { Authenticate } from './authenticate.ts';
 import { bucketRoutes } from './buckets.ts';
 import { jobRoutes } from './jobs.ts';
+import type { RateLimits } from './limits/rate-limits.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
 import { queryRoutes } from './query/routes.ts';
 import { type Endpoint, isMethod, patternOf, type Route } from './route.ts';
+import { signedUrlRoutes } from './signed-urls/routes.ts';
 import { type Answer, send } from './wire/answer.ts';
 import type { Exchange } from './wire/exchange.ts';
 
@@ -29,6 +31,7 @@ export interface HttpParts {
   readonly service: Service;
   readonly authenticate: Authenticate;
   readonly observe: Observe;
+  readonly limits: RateLimits;
   readonly settings: HttpSettings;
 }
 
@@ -37,6 +40,8 @@ export interface HttpSettings {
   readonly maxFileSizeBytes: number;
   /** The limit on a JSON body. */
   readonly jsonBodyBytes: number;
+  /** The base of absolute URLs, without a slash at its end; the request's own on loopback. */
+  readonly publicUrl?: string | undefined;
 }
 
 interface Env {
@@ -68,6 +73,7 @@ export function routesOf(parts: HttpParts): readonly Route[] {
     ...jobRoutes(parts),
     ...bucketRoutes(parts),
     ...queryRoutes(parts),
+    ...signedUrlRoutes(parts),
     ...objectRoutes(parts),
   ];
 }
@@ -111,7 +117,7 @@ async function handle(
 }
 
 async function admit(
-  { authenticate, observe }: HttpParts,
+  { authenticate, observe, limits }: HttpParts,
   exchange: Exchange,
   endpoint: Endpoint,
 ): Promise<Result<Call>> {
@@ -121,8 +127,10 @@ async function admit(
     ? refuse(tokenInUrl)
     : await authenticate(exchange.incoming.headers.authorization);
   if (!caller.ok) {
-    if (caller.rejection.code === 'InvalidJWT') observe.count('auth_failure');
-    return caller;
+    if (caller.rejection.code !== 'InvalidJWT') return caller;
+    observe.count('auth_failure');
+    const counted = await limits.authFailure(exchange.address);
+    return counted.ok ? caller : counted;
   }
   exchange.caller = caller.value;
   if (endpoint.access === 'signed in' && caller.value.kind === anonymous.kind) {

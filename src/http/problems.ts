@@ -4,6 +4,7 @@
  * made of a code and of facts that the domain declared safe to show.
  */
 import type { Rejection, RejectionCode } from '../domain/rejection.ts';
+import { allowanceHeaders } from './limits/rate-limits.ts';
 import { type Answer, jsonAnswer } from './wire/answer.ts';
 
 /** Codes that only a door can come to. */
@@ -83,7 +84,18 @@ export function problemAnswer(
     ...(problem.hint === undefined ? {} : { hint: problem.hint }),
     ...problem.facts,
   };
-  return jsonAnswer(body, { status: wording.status, headers: { ...wording.headers, ...headers } });
+  const all = { ...wording.headers, ...limitHeaders(problem), ...headers };
+  return jsonAnswer(body, { status: wording.status, headers: all });
+}
+
+/** What a refusal for its rate says about when to come again. */
+function limitHeaders({ code, facts = {} }: Problem): Readonly<Record<string, string>> {
+  const { limit, retry_after: seconds } = facts;
+  if (code !== 'TooManyRequests' || typeof limit !== 'number' || typeof seconds !== 'number') {
+    return {};
+  }
+  const spent = allowanceHeaders({ limit, remaining: 0, resetSeconds: seconds });
+  return { 'retry-after': String(seconds), ...spent };
 }
 
 /** A fault, as the caller may know of it. The log has the rest, under the request id. */

@@ -11,7 +11,7 @@ import { parseSize } from '../domain/values/sizes.ts';
 
 const maxMimePatterns = 200;
 
-const mimePattern = z
+export const mimePattern = z
   .string()
   .transform((text) => text.trim().toLowerCase())
   .refine(isMimePattern, 'must be a type such as "image/png" or "image/*"');
@@ -19,7 +19,7 @@ const mimePattern = z
 const sizeMessage = 'must be a whole number of bytes or a size such as "20mb"';
 
 /** Bytes, or a text such as `20mb`; null for no limit. */
-const size = z
+export const size = z
   .union([z.number(), z.string(), z.null()], sizeMessage)
   .transform((value) => (typeof value === 'string' ? (parseSize(value) ?? Number.NaN) : value))
   .refine((bytes) => bytes === null || (Number.isSafeInteger(bytes) && bytes >= 0), sizeMessage);
@@ -65,7 +65,7 @@ export const jobBody = z.looseObject({ kind: z.string('must name a kind of job')
 export const emptyBody = z.strictObject({});
 
 /** A whole number in decimal digits, at least `min`. */
-function count(min: number) {
+export function count(min: number) {
   return z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')

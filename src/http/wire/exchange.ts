@@ -13,6 +13,8 @@ export interface Exchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly requestId: string;
+  /** The client's, as far as trusted proxies tell. */
+  readonly address: string;
   readonly target: Target;
   readonly body: RequestBody;
   readonly corsHeaders: Readonly<Record<string, string>>;
@@ -46,6 +48,7 @@ export function beginExchange(
     incoming,
     outgoing,
     requestId: requestIdOf(incoming.headers['x-request-id']),
+    address,
     target: parseTarget(incoming.url ?? '/'),
     body: new RequestBody(incoming, outgoing, {
       idleTimeoutMs: options.bodyIdleTimeoutMs,

@@ -5,6 +5,7 @@ import { SignJWT } from 'jose';
 import type { Counter, Facts, Observe } from '../../../src/domain/effects.ts';
 import { createHttp } from '../../../src/http/app.ts';
 import { createAuthenticator } from '../../../src/http/authenticate.ts';
+import { createRateLimits } from '../../../src/http/limits/rate-limits.ts';
 import { createServer, type HttpServer, type ServerSettings } from '../../../src/http/server.ts';
 import { type MemoryService, maxFileSizeBytes, memoryService } from './memory-service.ts';
 
@@ -56,6 +57,11 @@ export async function startDoor(
     service,
     authenticate,
     observe,
+    limits: createRateLimits({
+      authFailuresPerMinute: 1e6,
+      signingPerMinute: 1e6,
+      signedUsesPerMinute: 1e6,
+    }),
     settings: { maxFileSizeBytes, jsonBodyBytes: 64 * 1024 },
   });
   if (options.closed !== true) http.open(app);

@@ -1,0 +1,63 @@
+/**
+ * Uses of signed URLs. Nobody is asked for credentials here: the token is all that counts, an
+ * Authorization header is ignored, and `expires` in the URL is information.
+ */
+import { rejection } from '../../domain/rejection.ts';
+import { ok, type Result, refuse } from '../../domain/result.ts';
+import type { TokenClaims } from '../../domain/signed-urls/token.ts';
+import type { HttpParts } from '../app.ts';
+import { answerRead, refuseParameters } from '../objects/download.ts';
+import { upload } from '../objects/upload.ts';
+import type { Request } from '../route.ts';
+import type { Answer } from '../wire/answer.ts';
+import { objectKeyOf } from '../wire/raw-path.ts';
+
+export async function useDownload(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { rest, query, exchange } = request;
+  const key = objectKeyOf(rest);
+  if (!key.ok) return key;
+  const unavailable = refuseParameters(query);
+  if (unavailable) return refuse(unavailable);
+  const claims = await claimsOf(parts, request);
+  if (!claims.ok) return claims;
+  const presented = { claims: claims.value, key: key.value, requestId: exchange.requestId };
+  const readable = await parts.service.signedUrls.read(presented);
+  return readable.ok ? answerRead(request, readable.value) : readable;
+}
+
+export async function useUpload(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { rest, exchange } = request;
+  const key = objectKeyOf(rest);
+  if (!key.ok) return key;
+  const claims = await claimsOf(parts, request);
+  if (!claims.ok) return claims;
+  const presented = { claims: claims.value, key: key.value, requestId: exchange.requestId };
+  const signed = await parts.service.signedUrls.upload(presented);
+  if (!signed.ok) return signed;
+  const { call, grant } = signed.value;
+  const overwrite = grant.claims.upsert ? 'always' : 'never';
+  return upload(parts, { ...request, call }, { overwrite, grant });
+}
+
+/** A token that no key of ours signed counts as a failed authentication of its address. */
+async function claimsOf(
+  { service, limits, observe }: HttpParts,
+  { query, exchange }: Request,
+): Promise<Result<TokenClaims>> {
+  const [token, another] = query.getAll('token');
+  if (token === undefined) {
+    return refuse(rejection('InvalidSignature', 'The parameter "token" is missing'));
+  }
+  if (another !== undefined) {
+    return refuse(rejection('InvalidRequest', 'The parameter "token" is given more than once'));
+  }
+  const claims = await service.signedUrls.verify(token);
+  if (!claims.ok) {
+    if (claims.rejection.code !== 'InvalidSignature') return claims;
+    observe.count('auth_failure');
+    const counted = await limits.authFailure(exchange.address);
+    return counted.ok ? claims : counted;
+  }
+  const used = await limits.signedUse(claims.value.jti);
+  return used.ok ? ok(claims.value) : used;
+}
