@@ -77,8 +77,9 @@ async function collect(
         if (!nameOf(step, query).toLowerCase().startsWith(wanted)) continue;
         const candidate = candidateOf(step, query);
         if (!isByPath && after && compare(candidate, after, query) <= 0) continue;
-        const isShown = isByPath && found.length >= query.offset && step.kind === 'path';
-        found.push(isShown ? { ...candidate, row: step.row() } : candidate);
+        const isShown = isByPath && found.length >= query.offset;
+        const row = isShown && step.kind === 'path' ? { row: step.row() } : {};
+        found.push({ ...candidate, ...row });
         if (isByPath && found.length >= needed) return found;
       }
     } finally {
