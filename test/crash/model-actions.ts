@@ -71,7 +71,7 @@ async function ask(rig: Rig, operation: Operation, requestId: string): Promise<A
       const page = await objects.list(call, { bucket: name, prefix: '', limit: 1000 });
       if (!page.ok) return refused(page.rejection);
       const rows = page.value.objects.map(
-        ({ path, etag, owner_id: owner }) => [path, { content: contentOf(etag), owner }] as const,
+        (row) => [row.path, { content: contentOf(row), owner: row.owner_id }] as const,
       );
       return { told: { code: 'ok', seen: render(new Map(rows)) } };
     }
@@ -86,7 +86,7 @@ async function put(
   { bucket, path, content, condition }: Extract<Operation, { kind: 'put' }>,
 ): Promise<Answer> {
   const { objects } = store.service;
-  const bytes = contents[content]?.bytes ?? Buffer.alloc(0);
+  const { bytes, metadata } = contents[content] ?? { bytes: Buffer.alloc(0), metadata: null };
   const admission = await objects.admit(call, {
     ...key(bucket, path),
     contentType: 'text/plain',
@@ -97,7 +97,7 @@ async function put(
   return changed(
     await objects.store(call, admission.value, {
       bytes: inChunks(bytes),
-      details: async () => ({ ok: true, value: { cacheControl: null, metadata: null } }),
+      details: async () => ({ ok: true, value: { cacheControl: null, metadata } }),
     }),
   );
 }
@@ -114,9 +114,12 @@ async function read(
   return { told: { code: 'ok', seen: index < 0 ? `${bytes.length} other bytes` : String(index) } };
 }
 
-/** The index of the content with this digest, -1 for none. */
-export function contentOf(etag: string): number {
-  return contents.findIndex((content) => content.etag === etag);
+/** The index of the content with this digest and metadata, -1 for none. */
+export function contentOf(row: {
+  readonly etag: string;
+  readonly metadata: string | null;
+}): number {
+  return contents.findIndex(({ etag, metadata }) => etag === row.etag && metadata === row.metadata);
 }
 
 function tagOf(content: number) {

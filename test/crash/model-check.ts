@@ -47,9 +47,9 @@ async function observe(rig: Rig): Promise<World> {
   for (const { name, owner_id: owner, policy, write_policy, max_file_size } of rows.value) {
     const page = await objects.list(call, { bucket: name, prefix: '', limit: 1000 });
     if (!page.ok) throw new Error(page.rejection.code);
-    const held = page.value.objects.map(({ path, etag, owner_id }): [string, StoredObject] => [
-      path,
-      { owner: owner_id, content: contentOf(etag) },
+    const held = page.value.objects.map((row): [string, StoredObject] => [
+      row.path,
+      { owner: row.owner_id, content: contentOf(row) },
     ]);
     world.set(name, { owner, policy, write_policy, max_file_size, objects: new Map(held) });
   }

@@ -68,7 +68,7 @@ function checkRecord({ event, position }: CommittedRecord, attempt: Attempt): vo
 function factsOf(event: StoreEvent): string {
   switch (event.type) {
     case 'object.stored':
-      return `put ${event.bucket.name} ${event.object.path} ${contentOf(event.object.etag)}`;
+      return `put ${event.bucket.name} ${event.object.path} ${contentOf(event.object)}`;
     case 'object.deleted':
       return `remove ${event.bucket.name} ${event.path}`;
     case 'bucket.created':
@@ -116,8 +116,10 @@ function fold(records: readonly CommittedRecord[]): World {
         else world.delete(event.bucket.name);
         break;
       case 'object.stored': {
-        const { path, owner_id: owner, etag } = event.object;
-        world.get(event.bucket.name)?.objects.set(path, { owner, content: contentOf(etag) });
+        const { path, owner_id: owner } = event.object;
+        world
+          .get(event.bucket.name)
+          ?.objects.set(path, { owner, content: contentOf(event.object) });
         break;
       }
       case 'object.deleted': {

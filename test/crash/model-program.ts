@@ -14,9 +14,15 @@ export interface Program {
 /** Clients beside each other, and how the machine ends them. */
 export interface Wave {
   readonly clients: readonly (readonly Planned[])[];
-  /** Something goes wrong at that many disk calls after the wave began. */
-  readonly trouble: { readonly call: number; readonly fault: Fault } | null;
+  /** Something goes wrong at that many disk calls, of all or of the log's, after the wave began. */
+  readonly trouble: Trouble | null;
   readonly ending: Ending;
+}
+
+export interface Trouble {
+  readonly call: number;
+  readonly of: 'the disk' | 'the log';
+  readonly fault: Fault;
 }
 
 export interface Planned {
@@ -40,6 +46,8 @@ export interface Content {
   readonly bytes: Buffer;
   readonly sha256: string;
   readonly etag: string;
+  /** JSON text, told along with the bytes: some of it makes frames of more than a page. */
+  readonly metadata: string | null;
 }
 
 /** Nothing, a byte, a page and its neighbours, past one CRC block, past what is written in turn. */
@@ -51,7 +59,9 @@ export const contents: readonly Content[] = await Promise.all(
     const hash = await newBlake3();
     hash.update(bytes);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
-    return { bytes, sha256, etag: hash.digest() };
+    const note = 'metadata of several pages '.repeat(280);
+    const metadata = index % 3 === 2 ? JSON.stringify({ index, note }) : null;
+    return { bytes, sha256, etag: hash.digest(), metadata };
   }),
 );
 
@@ -161,6 +171,24 @@ const fault = fc.constantFrom<Fault>(
   { kind: 'short', code: 'ENOSPC' },
   { kind: 'lost sync' },
 );
+const short: Fault = { kind: 'short', code: 'ENOSPC' };
+const faultOfLog = fc.constantFrom<Fault>(
+  ...[stop, stop, stopAfter, stopAfter, short, short, short],
+  { kind: 'lost sync' },
+);
+
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  fc.record({
+    of: fc.constant('the disk' as const),
+    call: fc.integer({ min: 1, max: 70 }),
+    fault,
+  }),
+  fc.record({
+    of: fc.constant('the log' as const),
+    call: fc.integer({ min: 1, max: 12 }),
+    fault: faultOfLog,
+  }),
+);
 
 const cut = fc.record({
   kind: fc.constantFrom<'kill' | 'power'>('kill', 'power', 'power'),
@@ -184,7 +212,7 @@ const wave = fc.record({
     maxLength: 4,
     size: 'max',
   }),
-  trouble: fc.option(fc.record({ call: fc.integer({ min: 1, max: 70 }), fault }), { freq: 2 }),
+  trouble: fc.option(trouble, { freq: 2 }),
   ending,
 });
 

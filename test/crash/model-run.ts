@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { makeRig, type Rig } from '../support/rig.ts';
+import { dataDirectory, makeRig, type Rig } from '../support/rig.ts';
 import type { World } from './model.ts';
 import { perform } from './model-actions.ts';
 import { checkStaging, checkStore, equal } from './model-check.ts';
@@ -108,7 +108,9 @@ async function runWave(run: Run, wave: Wave): Promise<void> {
   const { rig, figures } = run;
   let calls = 0;
   let isTroubled = false;
-  rig.disk.inject = () => {
+  rig.disk.inject = ({ path }) => {
+    if (wave.trouble?.of === 'the log' && !path.startsWith(`${dataDirectory}/wal/`))
+      return undefined;
     calls += 1;
     if (calls !== wave.trouble?.call) return undefined;
     isTroubled = true;
