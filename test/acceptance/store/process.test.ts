@@ -203,7 +203,7 @@ describe('what a start says', () => {
     const keys = filesBelow(path.join(server.dataDir, 'keys'));
     expect(keys.length).toBeGreaterThan(0);
     for (const file of keys) expect(statSync(file).mode & 0o077, file).toBe(0);
-    expect(server.output()).toMatch(/aerostore.* token/);
+    await until('it says how to make one', () => /aerostore.* token/.test(server.output()));
     expect(server.output(), 'no token where nobody watches').not.toMatch(/eyJ[\w-]+\.eyJ/);
     expectProblem(
       await ask(server, '/bucket', { token: hs256({ sub: 'alice' }) }),
