@@ -14,6 +14,7 @@ import { parseBody, parseQuery } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { bucketNameOf, objectKeyOf } from '../wire/raw-path.ts';
 import { absolute, downloadUrl, originOf, signedPath, uploadUrl } from './addresses.ts';
+import { countForged } from './forged.ts';
 import { revokeBody, signBody, signManyBody, signUploadBody, validityQuery } from './schemas.ts';
 
 export async function signDownload(parts: HttpParts, request: Request): Promise<Result<Answer>> {
@@ -107,7 +108,7 @@ export async function revoke(parts: HttpParts, request: Request): Promise<Result
   const call = await keyedCall(request, [body.value]);
   if (!call.ok) return call;
   const revoked = await parts.service.signedUrls.revoke(call.value, revoking.value);
-  if (!revoked.ok) return revoked;
+  if (!revoked.ok) return countForged(parts, request, revoked);
   const headers = positionHeader(revoked.value.position);
   return ok(jsonAnswer({ message: 'Successfully revoked' }, { headers }));
 }

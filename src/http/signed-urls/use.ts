@@ -11,6 +11,7 @@ import { upload } from '../objects/upload.ts';
 import type { Request } from '../route.ts';
 import type { Answer } from '../wire/answer.ts';
 import { objectKeyOf } from '../wire/raw-path.ts';
+import { countForged } from './forged.ts';
 
 export async function useDownload(parts: HttpParts, request: Request): Promise<Result<Answer>> {
   const { rest, query, exchange } = request;
@@ -39,11 +40,9 @@ export async function useUpload(parts: HttpParts, request: Request): Promise<Res
   return upload(parts, { ...request, call }, { overwrite, grant });
 }
 
-/** A token that no key of ours signed counts as a failed authentication of its address. */
-async function claimsOf(
-  { service, limits, observe }: HttpParts,
-  { query, exchange }: Request,
-): Promise<Result<TokenClaims>> {
+async function claimsOf(parts: HttpParts, request: Request): Promise<Result<TokenClaims>> {
+  const { service, limits } = parts;
+  const { query } = request;
   const [token, another] = query.getAll('token');
   if (token === undefined) {
     return refuse(rejection('InvalidSignature', 'The parameter "token" is missing'));
@@ -52,12 +51,7 @@ async function claimsOf(
     return refuse(rejection('InvalidRequest', 'The parameter "token" is given more than once'));
   }
   const claims = await service.signedUrls.verify(token);
-  if (!claims.ok) {
-    if (claims.rejection.code !== 'InvalidSignature') return claims;
-    observe.count('auth_failure');
-    const counted = await limits.authFailure(exchange.address);
-    return counted.ok ? claims : counted;
-  }
+  if (!claims.ok) return countForged(parts, request, claims);
   const used = await limits.signedUse(claims.value.jti);
   return used.ok ? ok(claims.value) : used;
 }

@@ -9,7 +9,7 @@ import { createRateLimits } from '../../../src/http/limits/rate-limits.ts';
 import { createServer, type HttpServer, type ServerSettings } from '../../../src/http/server.ts';
 import { type MemoryService, maxFileSizeBytes, memoryService } from './memory-service.ts';
 
-const secret = Buffer.from('0123456789abcdef0123456789abcdef-test');
+export const secret = Buffer.from('0123456789abcdef0123456789abcdef-test');
 
 export interface Line {
   readonly level: string;
@@ -142,7 +142,7 @@ export class RawClient {
   }
 }
 
-function recorder() {
+export function recorder() {
   const lines: Line[] = [];
   const counted: Counter[] = [];
   const at =

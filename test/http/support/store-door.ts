@@ -1,0 +1,70 @@
+/** A door over a whole store on a disk in memory: for routes whose work is mostly the store's. */
+import { createHttp } from '../../../src/http/app.ts';
+import { createAuthenticator } from '../../../src/http/authenticate.ts';
+import { createRateLimits, type RateLimitSettings } from '../../../src/http/limits/rate-limits.ts';
+import { createServer } from '../../../src/http/server.ts';
+import { openRig, type Rig } from '../../support/rig.ts';
+import { type CallInit, type Line, recorder, secret, token } from './door.ts';
+
+export interface StoreDoor {
+  readonly origin: string;
+  readonly rig: Rig;
+  readonly lines: readonly Line[];
+  /** fetch under /storage/v1, as a user ("ann") unless `as` says otherwise. */
+  call(path: string, init?: CallInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface StoreDoorOptions {
+  readonly limits?: Partial<RateLimitSettings>;
+  readonly publicUrl?: string;
+}
+
+const generous: RateLimitSettings = {
+  authFailuresPerMinute: 1e6,
+  signingPerMinute: 1e6,
+  signedUsesPerMinute: 1e6,
+};
+
+export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<StoreDoor> {
+  const { publicUrl } = options;
+  const rig = await openRig();
+  const { observe, lines } = recorder();
+  const http = createServer({
+    observe,
+    settings: {
+      corsOrigins: '*',
+      trustedProxies: [],
+      bodyIdleTimeoutMs: 5_000,
+      maxConnections: 1_000,
+    },
+  });
+  const { app } = createHttp({
+    service: rig.store.service,
+    authenticate: createAuthenticator({ secret, now: Date.now }),
+    observe,
+    limits: createRateLimits({ ...generous, ...options.limits }),
+    settings: { maxFileSizeBytes: 64 * 1024 * 1024, jsonBodyBytes: 64 * 1024, publicUrl },
+  });
+  http.open(app);
+  const { port } = await http.listen(0, '127.0.0.1');
+  const origin = `http://127.0.0.1:${port}`;
+  return {
+    origin,
+    rig,
+    lines,
+    call: async (path, { as = 'ann', json, headers = {}, ...init } = {}) =>
+      fetch(`${origin}/storage/v1${path}`, {
+        ...init,
+        ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+        headers: {
+          ...(as === null ? {} : { authorization: `Bearer ${await token(as)}` }),
+          ...headers,
+        },
+      }),
+    async close() {
+      await http.close(0);
+      await rig.close();
+    },
+  };
+}
