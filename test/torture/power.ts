@@ -62,9 +62,16 @@ async function torture(kind: Kind): Promise<void> {
     const verdict =
       first === undefined
         ? `NOT CAUGHT by ${control.done} cuts`
-        : `caught by cut ${control.done}: ${first.split('\n').slice(-2).join(' ').slice(0, 200)}`;
+        : `caught by cut ${control.done}: ${summary(first)}`;
     console.log(`${kind}: control "${name}" ${verdict}`);
   }
+}
+
+/** One line; of a server that does not start, the fault that it names. */
+function summary(problem: string): string {
+  const [first = ''] = problem.split('\n');
+  const [fault = ''] = /Log[A-Z]\w+: .*|ControlDamaged: .*/.exec(problem) ?? [];
+  return `${first} ${fault}`.trim().slice(0, 200);
 }
 
 interface Outcome {
