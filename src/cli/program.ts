@@ -9,11 +9,15 @@ import { addBlobsSweep } from './blobs/sweep.ts';
 import { addBlobsVerify } from './blobs/verify.ts';
 import type { Run } from './command.ts';
 import { explain } from './failures.ts';
+import { addKeysList } from './keys/list.ts';
+import { addKeysRetire } from './keys/retire.ts';
+import { addKeysRotate } from './keys/rotate.ts';
 import { addServe } from './serve.ts';
 import type { ExitCode, Surroundings } from './surroundings.ts';
 import { addToken } from './token.ts';
 import { addViewsDigest } from './views/digest.ts';
 import { addViewsRebuild } from './views/rebuild.ts';
+import { addViewsVerify } from './views/verify.ts';
 import { addWalDump } from './wal/dump.ts';
 import { addWalInfo } from './wal/info.ts';
 import { addWalRepair } from './wal/repair.ts';
@@ -58,10 +62,15 @@ export function buildProgram(run: Run): Command {
   const views = group(program, 'views', 'The views, which are made from the log.');
   addViewsDigest(views, run);
   addViewsRebuild(views, run);
+  addViewsVerify(views, run);
   const blobs = group(program, 'blobs', 'The bytes of objects: swept, checked, set aside.');
   addBlobsSweep(blobs, run);
   addBlobsVerify(blobs, run);
   addQuarantine(blobs, run);
+  const keys = group(program, 'keys', 'The keys that sign URLs.');
+  addKeysList(keys, run);
+  addKeysRotate(keys, run);
+  addKeysRetire(keys, run);
   return program;
 }
 

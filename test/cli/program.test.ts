@@ -18,6 +18,12 @@ const surroundings: Surroundings = {
 const program = buildProgram({ surroundings, exitCode: 0 });
 const commands = leavesOf(program, []);
 
+/** Words without which a command says what is missing before it looks at anything else. */
+const needed: Readonly<Record<string, readonly string[]>> = {
+  token: ['--sub', 'alice'],
+  'keys retire': ['some-key'],
+};
+
 test('the commands are those that are built so far', () => {
   expect(commands.map(({ path }) => path.join(' ')).sort()).toEqual([
     'blobs quarantine list',
@@ -25,10 +31,14 @@ test('the commands are those that are built so far', () => {
     'blobs quarantine restore',
     'blobs sweep',
     'blobs verify',
+    'keys list',
+    'keys retire',
+    'keys rotate',
     'serve',
     'token',
     'views digest',
     'views rebuild',
+    'views verify',
     'wal dump',
     'wal info',
     'wal repair',
@@ -64,8 +74,7 @@ describe.each(commands.map(({ path, command }) => ({ name: path.join(' '), path,
 
     test('names the problems of the configuration and exits with 2', async () => {
       const env = { AEROSTORE_PRT: '1', AEROSTORE_METRICS: 'x' };
-      const needed = name === 'token' ? ['--sub', 'alice'] : [];
-      const { code, out, err } = await runCommand([...path, ...needed], { env });
+      const { code, out, err } = await runCommand([...path, ...(needed[name] ?? [])], { env });
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toContain('has 2 problems:\n  AEROSTORE_PRT is not known');
       expect(err).toContain('\n  AEROSTORE_METRICS is "x"');
