@@ -18,6 +18,7 @@ import { createRateLimits } from './http/limits/rate-limits.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import type { Call } from './service/service.ts';
 import type { Job, JobOptions } from './service/upkeep/jobs.ts';
+import { createSite } from './site.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { version } from './version.ts';
 import { openViews } from './views/open-views.ts';
@@ -65,7 +66,8 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     const { authenticate } = keys;
     const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl };
     const limits = createRateLimits(config);
-    http.open(createHttp({ service: store.service, authenticate, observe, limits, settings }).app);
+    const site = createSite();
+    http.open(createHttp({ service: store.service, authenticate, observe, limits, site, settings }).app);
     observe.info('ready', { url });
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
     return supervise({ http, store, home, observe, url });

@@ -19,6 +19,7 @@ import { bucketRoutes } from './buckets.ts';
 import { jobRoutes } from './jobs.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import { objectRoutes } from './objects/routes.ts';
+import { openApiRoutes, type Site } from './openapi/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
 import { queryRoutes } from './query/routes.ts';
@@ -32,6 +33,7 @@ export interface HttpParts {
   readonly authenticate: Authenticate;
   readonly observe: Observe;
   readonly limits: RateLimits;
+  readonly site: Site;
   readonly settings: HttpSettings;
 }
 
@@ -68,7 +70,7 @@ export function createHttp(parts: HttpParts): { readonly app: App } {
 
 /** Where two match, the first one answers. */
 export function routesOf(parts: HttpParts): readonly Route[] {
-  return [
+  const routes = [
     ...operationRoutes(parts),
     ...jobRoutes(parts),
     ...bucketRoutes(parts),
@@ -76,6 +78,7 @@ export function routesOf(parts: HttpParts): readonly Route[] {
     ...signedUrlRoutes(parts),
     ...objectRoutes(parts),
   ];
+  return [...openApiRoutes(parts.site, routes), ...routes];
 }
 
 function mount(app: App, parts: HttpParts, route: Route): void {

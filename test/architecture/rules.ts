@@ -26,6 +26,7 @@ export const rooms: readonly Room[] = [
   { path: 'src/world.ts', floor: roof, atLeast: 0 },
   { path: 'src/greeting.ts', floor: roof, atLeast: 0 },
   { path: 'src/version.ts', floor: roof, atLeast: 0 },
+  { path: 'src/site.ts', floor: roof, atLeast: 0 },
   { path: 'src/login-token.ts', floor: roof, atLeast: 0 },
   { path: 'src/setting-kinds.ts', floor: roof, atLeast: 0 },
   { path: 'src/cli', floor: roof, atLeast: 6 },

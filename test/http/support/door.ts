@@ -62,6 +62,7 @@ export async function startDoor(
       signingPerMinute: 1e6,
       signedUsesPerMinute: 1e6,
     }),
+    site: { version: 'test', swaggerUi: async (name) => `/* ${name} */` },
     settings: { maxFileSizeBytes, jsonBodyBytes: 64 * 1024 },
   });
   if (options.closed !== true) http.open(app);
