@@ -2,6 +2,7 @@
 import type { Config, ParsedConfig } from '../config.ts';
 import type { Result } from '../domain/result.ts';
 import type { Job, JobOptions } from '../service/upkeep/jobs.ts';
+import type { ViewsVerification } from '../views/verify.ts';
 
 export interface Surroundings {
   /** Standard output, as it is: no line break is added. */
@@ -31,6 +32,11 @@ export interface Compose {
     config: Config,
     onProgress: (progress: RebuildProgress) => void,
   ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }>;
+  /** undefined where no clean stop vouches for the views. Rejects with HomeLocked as the others do. */
+  verifyViewsOffline(
+    config: Config,
+    options: { readonly signal: AbortSignal; readonly onProgress: (rows: number) => void },
+  ): Promise<ViewsVerification | undefined>;
   /** Resolves once the job has ended, in whatever way. Rejects with HomeLocked as the others do. */
   runJob(config: Config, request: JobRequest, run: JobRun): Promise<Result<JobState>>;
 }

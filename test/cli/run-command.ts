@@ -55,6 +55,7 @@ const refusing: Compose = {
   serve: () => Promise.reject(new Error('serve was not expected')),
   offlineDigest: () => Promise.reject(new Error('offlineDigest was not expected')),
   rebuildViews: () => Promise.reject(new Error('rebuildViews was not expected')),
+  verifyViewsOffline: () => Promise.reject(new Error('verifyViewsOffline was not expected')),
   runJob: () => Promise.reject(new Error('runJob was not expected')),
 };
 
