@@ -93,9 +93,8 @@ describe('on a directory that nobody serves', () => {
   });
 
   test.each([['verify', '--rate', 'fast'], ['quarantine', 'restore', '../x'], ['quarantine']])(
-    '%s %s %s is wrong use',
-    async (...args) => {
-      const words = args.filter((word): word is string => word !== undefined);
+    '%j is wrong use',
+    async (...words) => {
       const { code, stderr } = await aerostore(['blobs', ...words, ...at]);
       expect(code).toBe(2);
       expect(stderr).not.toBe('');
