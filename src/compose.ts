@@ -67,7 +67,9 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl };
     const limits = createRateLimits(config);
     const site = createSite();
-    http.open(createHttp({ service: store.service, authenticate, observe, limits, site, settings }).app);
+    http.open(
+      createHttp({ service: store.service, authenticate, observe, limits, site, settings }).app,
+    );
     observe.info('ready', { url });
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
     return supervise({ http, store, home, observe, url });
