@@ -6,10 +6,13 @@ import type { Counter, Facts, Observe } from '../../../src/domain/effects.ts';
 import { createHttp } from '../../../src/http/app.ts';
 import { createAuthenticator } from '../../../src/http/authenticate.ts';
 import { createRateLimits } from '../../../src/http/limits/rate-limits.ts';
+import type { Site } from '../../../src/http/openapi/routes.ts';
 import { createServer, type HttpServer, type ServerSettings } from '../../../src/http/server.ts';
 import { type MemoryService, maxFileSizeBytes, memoryService } from './memory-service.ts';
 
 export const secret = Buffer.from('0123456789abcdef0123456789abcdef-test');
+
+export const site: Site = { version: 'test', swaggerUi: async (name) => `/* ${name} */` };
 
 export interface Line {
   readonly level: string;
@@ -62,7 +65,7 @@ export async function startDoor(
       signingPerMinute: 1e6,
       signedUsesPerMinute: 1e6,
     }),
-    site: { version: 'test', swaggerUi: async (name) => `/* ${name} */` },
+    site,
     settings: { maxFileSizeBytes, jsonBodyBytes: 64 * 1024 },
   });
   if (options.closed !== true) http.open(app);

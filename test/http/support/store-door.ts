@@ -4,7 +4,7 @@ import { createAuthenticator } from '../../../src/http/authenticate.ts';
 import { createRateLimits, type RateLimitSettings } from '../../../src/http/limits/rate-limits.ts';
 import { createServer } from '../../../src/http/server.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
-import { type CallInit, type Line, recorder, secret, token } from './door.ts';
+import { type CallInit, type Line, recorder, secret, site, token } from './door.ts';
 
 export interface StoreDoor {
   readonly origin: string;
@@ -44,6 +44,7 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
     authenticate: createAuthenticator({ secret, now: Date.now }),
     observe,
     limits: createRateLimits({ ...generous, ...options.limits }),
+    site,
     settings: { maxFileSizeBytes: 64 * 1024 * 1024, jsonBodyBytes: 64 * 1024, publicUrl },
   });
   http.open(app);
