@@ -26,6 +26,8 @@ export interface DirectoryEntry {
 export interface DiskSpace {
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /** The kind of file system, where it is known to be one that lies on another machine. */
+  readonly network?: string;
 }
 
 /**
@@ -74,6 +76,20 @@ const flags: Record<OpenMode, number> = {
   update: constants.O_RDWR,
 };
 
+/** By the numbers of statfs(2). FUSE is not among them: it may lie on a local disk as well. */
+const networkTypes: Readonly<Record<number, string>> = {
+  [0x6969]: 'NFS',
+  [0x517b]: 'SMB',
+  [0xff534d42]: 'CIFS',
+  [0xfe534d42]: 'SMB2',
+  [0x00c36400]: 'Ceph',
+  [0x5346414f]: 'AFS',
+  [0x6b414653]: 'AFS',
+  [0x0bd00bd0]: 'Lustre',
+  [0x47504653]: 'GPFS',
+  [0x73757245]: 'Coda',
+};
+
 /** `Files` on the local file system. */
 export const nodeFiles: Files = {
   async open(path, mode, permissions = 0o644) {
@@ -110,7 +126,12 @@ export const nodeFiles: Files = {
   },
   async space(path) {
     const found = await fs.statfs(path);
-    return { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize };
+    const network = networkTypes[found.type >>> 0];
+    return {
+      freeBytes: found.bavail * found.bsize,
+      totalBytes: found.blocks * found.bsize,
+      ...(network === undefined ? {} : { network }),
+    };
   },
 };
 

@@ -51,6 +51,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
   try {
     await makeDirectories(files, directory);
     await refuseForeign(files, layout);
+    await refuseNetwork(files, directory);
     await makeDirectories(files, layout.lock);
     const { lock, reserveWasSpent } = await lockHome(options, layout, reserve);
     try {
@@ -99,6 +100,15 @@ async function refuseForeign(files: Files, layout: Layout): Promise<void> {
   if (foreign === undefined) return;
   throw new HomeRefused(
     `${layout.directory} holds other files ("${foreign}") and is not a data directory: choose an empty or a new directory with AEROSTORE_DATA_DIR`,
+  );
+}
+
+/** There fsync, rename and locks promise less than what the store is built on. */
+async function refuseNetwork(files: Files, directory: string): Promise<void> {
+  const { network } = await files.space(directory);
+  if (network === undefined) return;
+  throw new HomeRefused(
+    `${directory} lies on a network file system (${network}), which does not keep what an fsync promises: set AEROSTORE_DATA_DIR to a directory on a local disk or a block volume, with ext4 or xfs`,
   );
 }
 

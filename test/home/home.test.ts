@@ -384,3 +384,19 @@ function runs(command: string, parameters: string[], what: string): boolean {
     return false;
   }
 }
+
+describe('a network file system', () => {
+  test('is refused before anything is written to it', async () => {
+    const directory = join(await temporaryDirectory(), 'data');
+    const space = async () => ({ freeBytes: 1e12, totalBytes: 1e12, network: 'NFS' });
+    const opening = openHome({ files: { ...nodeFiles, space }, directory });
+    await expect(opening).rejects.toThrow(HomeRefused);
+    await expect(opening).rejects.toThrow(/network file system \(NFS\).*set AEROSTORE_DATA_DIR/);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('is what no local directory is taken for', async () => {
+    const found = await nodeFiles.space(await temporaryDirectory());
+    expect(Object.keys(found).sort()).toEqual(['freeBytes', 'totalBytes']);
+  });
+});
