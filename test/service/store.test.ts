@@ -221,6 +221,37 @@ describe('a store', () => {
     expect(head()).toBe(before);
   });
 
+  it.each([
+    ['the list became narrower', 'text/html', undefined],
+    ['the form named another type at its end', 'text/plain', 'image/png'],
+  ])('looks at the bytes again when %s meanwhile', async (_name, first, late) => {
+    const rig = await openRig();
+    const allowed_mime_types = late ? ['text/plain', 'image/png'] : null;
+    await createBucket(rig, alice, 'photos', { allowed_mime_types });
+    const { objects, buckets } = rig.store.service;
+    const admission = await objects.admit(alice, {
+      ...key('photos', 'a'),
+      contentType: late ? first : 'image/png',
+      sizeBytes: undefined,
+      conditions: { overwrite: true },
+    });
+    if (!admission.ok) throw new Error('refused');
+    const outcome = await objects.store(alice, admission.value, {
+      bytes: (async function* () {
+        yield Buffer.from('<!doctype html><script>alert(1)</script>');
+        if (late) return;
+        const changes = { allowed_mime_types: ['image/png'] };
+        await buckets.update(alice, key('photos', 'x').bucket, changes);
+      })(),
+      details: async () => ({
+        ok: true,
+        value: { cacheControl: null, metadata: null, ...(late ? { contentType: late } : {}) },
+      }),
+    });
+    expect(outcome.ok ? 'stored' : outcome.rejection.code).toBe('InvalidMimeType');
+    expect(stagingOf(rig)).toEqual([]);
+  });
+
   it('leaves an overwritten object readable to whoever has begun to read it', async () => {
     const rig = await openRig();
     await createBucket(rig, alice, 'photos');

@@ -81,12 +81,12 @@ export function createUploads(parts: UploadParts): Pick<Objects, 'admit' | 'stor
       try {
         const details = await body.details();
         if (!details.ok) return details;
-        const upload = { admission, staged: staged.value, details: details.value, fate };
+        const upload = { ...staged.value, admission, details: details.value, fate };
         const named = await withContent(call, upload);
         return await parts.once.run(named, () => commitUpload(parts, named, upload));
       } finally {
         // A refusal, a repeat, or a fault before the append, which answers and does not throw.
-        if (!fate.isOpen) await parts.blobs.discard(staged.value.blobId);
+        if (!fate.isOpen) await parts.blobs.discard(staged.value.staged.blobId);
       }
     },
   };
@@ -97,9 +97,14 @@ interface Fate {
   isOpen: boolean;
 }
 
-interface StagedUpload {
-  readonly admission: Admission;
+/** Durable bytes, and the first of them, which tell their type. */
+interface Received {
   readonly staged: Staged;
+  readonly head: Uint8Array;
+}
+
+interface StagedUpload extends Received {
+  readonly admission: Admission;
   readonly details: UploadDetails;
   readonly fate: Fate;
 }
@@ -125,25 +130,21 @@ async function stage(
   { blobs, closedTo, onNoRoom }: UploadParts,
   admission: Admission,
   body: UploadBody,
-): Promise<Result<Staged>> {
+): Promise<Result<Received>> {
   const { contentType, maxBytes } = admission;
   const closed = closedTo();
   if (closed) return refuse(closed);
   try {
-    let { bytes } = body;
-    const lists = typeLists(admission);
-    if (lists.length > 0) {
-      const { head, whole, cancel } = await peek(bytes);
-      for (const allowed of lists) {
-        const seen = await forbiddenType(head, contentType, allowed);
-        if (seen === undefined) continue;
-        await cancel();
-        return refuse(unsupportedType(seen));
-      }
-      bytes = whole;
+    const { head, whole, cancel } = await peek(body.bytes);
+    for (const allowed of typeLists(admission)) {
+      const seen = await forbiddenType(head, contentType, allowed);
+      if (seen === undefined) continue;
+      await cancel();
+      return refuse(unsupportedType(seen));
     }
     const { signal } = body;
-    return ok(await blobs.stage(bytes, { maxBytes, ...(signal ? { signal } : {}) }));
+    const staged = await blobs.stage(whole, { maxBytes, ...(signal ? { signal } : {}) });
+    return ok({ staged, head });
   } catch (fault) {
     if (fault instanceof BodyTooLarge) return refuse(tooLarge(maxBytes));
     if (fault instanceof BodyRefused) return refuse(fault.rejection);
@@ -158,7 +159,7 @@ async function stage(
 async function commitUpload(
   { views, commit, ids, maxFileSizeBytes }: UploadParts,
   call: Call,
-  { admission, staged, details, fate }: StagedUpload,
+  { admission, staged, head, details, fate }: StagedUpload,
 ): Promise<Result<ChangedObject>> {
   const { intent, bucket } = admission;
   // A repeat whose first was forgotten while it arrived: it was never admitted by itself.
@@ -173,7 +174,8 @@ async function commitUpload(
       const contentType = details.contentType ?? admission.contentType;
       const refusal = await refuseGrant(intent.grant, { contentType, sizeBytes: size });
       if (refusal) return refuse(refusal);
-      const decided = decideStore(stateOf(views, intent), {
+      const state = stateOf(views, intent);
+      const decided = decideStore(state, {
         caller: call.caller,
         bucketUid: bucket.uid,
         path: intent.path,
@@ -187,7 +189,12 @@ async function commitUpload(
         version,
         newId,
       });
-      return decided.ok ? ok([{ ...decided.value, token: tokenOf(intent.grant) }]) : decided;
+      if (!decided.ok) return decided;
+      // The list, or the declared type, may be another one than when the body began.
+      const allowed = state.bucket?.allowed_mime_types ?? ['*/*'];
+      const seen = await forbiddenType(head, contentType, allowed);
+      if (seen !== undefined) return refuse(unsupportedType(seen));
+      return ok([{ ...decided.value, token: tokenOf(intent.grant) }]);
     },
   });
   fate.isOpen = outcome.ok || outcome.rejection.outcome === 'unknown';
