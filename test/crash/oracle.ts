@@ -19,6 +19,8 @@ export interface Oracle {
   readonly acknowledged: number;
   /** Runs one operation; `change` is what it does to the state when it takes place. */
   attempt(act: () => Promise<Result<unknown>>, change: (state: Expected) => void): Promise<void>;
+  /** What must hold besides from now on, whenever it is checked. */
+  promise(what: string, holds: (rig: Rig) => Promise<boolean>): void;
   /** Compares with what the store shows; after it the state is known again. */
   check(rig: Rig): Promise<void>;
 }
@@ -27,6 +29,7 @@ export function createOracle(): Oracle {
   let state: Expected = new Map();
   let possible: Expected[] = [state];
   let acknowledged = 0;
+  const promises: { what: string; holds: (rig: Rig) => Promise<boolean> }[] = [];
   return {
     get possible() {
       return possible;
@@ -49,7 +52,13 @@ export function createOracle(): Oracle {
         throw new Error('the outcome is unknown: the process ends here');
       }
     },
+    promise(what, holds) {
+      promises.push({ what, holds });
+    },
     async check(rig) {
+      for (const { what, holds } of promises) {
+        if (!(await holds(rig))) throw new Error(`it does not hold that ${what}`);
+      }
       const observed = await observe(rig);
       const found = possible.find((one) => render(one) === render(observed));
       if (!found) {

@@ -1,5 +1,6 @@
 /** What is interrupted at every single disk call: each scenario is a few operations on a small store. */
-import type { BucketName } from '../../src/domain/names.ts';
+import type { BucketName, ObjectPath } from '../../src/domain/names.ts';
+import type { Call } from '../../src/service/service.ts';
 import {
   createBucket,
   hourMs,
@@ -12,6 +13,7 @@ import {
 } from '../support/rig.ts';
 import { placeOrphan } from '../support/stray.ts';
 import { digestOf, type Expected, type Oracle } from './oracle.ts';
+import { type SignedSteps, signedSteps } from './signed-steps.ts';
 
 const alice = user('alice');
 
@@ -26,10 +28,18 @@ export interface Scenario {
 }
 
 /** Operations that tell the oracle. */
-export interface Steps {
+export interface Steps extends SignedSteps {
   bucket(name: string): Promise<void>;
   put(path: string, bytes: Uint8Array): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Within one bucket or across, over whatever the target holds; places are `bucket/path`. */
+  copy(from: string, to: string): Promise<void>;
+  move(from: string, to: string): Promise<void>;
+  /** Gives the object other metadata. */
+  patch(path: string, metadata: string): Promise<void>;
+  removeMany(paths: readonly string[]): Promise<void>;
+  /** An upload with an idempotency key: done again under the same key it changes nothing. */
+  putOnce(path: string, bytes: Uint8Array, word: string): Promise<void>;
   empty(bucket: string): Promise<void>;
   removeBucket(bucket: string): Promise<void>;
   /** Until the old keyspaces are drained and every blob is finalized. */
@@ -50,6 +60,7 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
     return objects;
   };
   return {
+    ...signedSteps(rig, oracle),
     bucket: (name) =>
       oracle.attempt(
         () => createBucket(rig, alice, name),
@@ -65,6 +76,7 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
         () => rig.store.service.objects.remove(alice, key('b', path)),
         (state) => void objectsOf(state, 'b').delete(path),
       ),
+    ...changesOn(rig, oracle, objectsOf),
     empty: (name) =>
       oracle.attempt(
         () => rig.store.service.buckets.empty(alice, bucketName(name)),
@@ -87,6 +99,62 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
     },
   };
 }
+
+type ObjectsOf = (state: Expected, name: string) => Map<string, string>;
+type Changes = Pick<Steps, 'copy' | 'move' | 'patch' | 'removeMany' | 'putOnce'>;
+
+function changesOn(rig: Rig, oracle: Oracle, objectsOf: ObjectsOf): Changes {
+  const objects = () => rig.store.service.objects;
+  const done = new Set<string>();
+  const placeOf = (at: string) => {
+    const [bucket = '', path = ''] = at.split('/', 2);
+    return key(bucket, path);
+  };
+  const transfer = (kind: 'copy' | 'move', from: string, to: string) => {
+    const source = placeOf(from);
+    const target = placeOf(to);
+    return oracle.attempt(
+      () => objects()[kind](alice, { source, target, overwrite: true }),
+      (state) => {
+        const digest = objectsOf(state, source.bucket).get(source.path);
+        if (digest === undefined) throw new Error(`the scenario has no object ${from}`);
+        if (kind === 'move') objectsOf(state, source.bucket).delete(source.path);
+        objectsOf(state, target.bucket).set(target.path, digest);
+      },
+    );
+  };
+  return {
+    copy: (from, to) => transfer('copy', from, to),
+    move: (from, to) => transfer('move', from, to),
+    patch: (path, metadata) =>
+      oracle.attempt(
+        () => objects().patch(alice, key('b', path), { changes: { metadata } }),
+        (state) => void objectsOf(state, 'b').set(path, digestOf(small, metadata)),
+      ),
+    removeMany: (paths) =>
+      oracle.attempt(
+        () => objects().removeMany(alice, 'b' as BucketName, paths as ObjectPath[]),
+        (state) => {
+          for (const path of paths) objectsOf(state, 'b').delete(path);
+        },
+      ),
+    async putOnce(path, bytes, word) {
+      const before = oracle.acknowledged;
+      await oracle.attempt(
+        () => put(rig, keyed(word), { bucket: 'b', path, bytes }),
+        (state) => {
+          if (!done.has(word)) objectsOf(state, 'b').set(path, digestOf(bytes));
+        },
+      );
+      if (oracle.acknowledged > before) done.add(word);
+    },
+  };
+}
+
+const keyed = (word: string): Call => ({
+  ...alice,
+  idempotency: { key: word, request_hash: word },
+});
 
 const small = Buffer.from('small');
 /** More than one CRC block and more than one page, and not a multiple of either. */
@@ -122,6 +190,98 @@ export const scenarios: readonly Scenario[] = [
       await steps.put('c', small);
     },
     run: (steps) => steps.remove('a'),
+  },
+  {
+    name: 'copies, onto others and of what goes',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.bucket('c');
+      await steps.put('a', small);
+      await steps.put('o', large);
+    },
+    async run(steps) {
+      await steps.copy('b/a', 'c/new');
+      await steps.copy('b/a', 'b/o');
+      await steps.remove('a');
+    },
+  },
+  {
+    name: 'moves, over others and across buckets',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.bucket('c');
+      await steps.put('a', small);
+      await steps.put('o', large);
+    },
+    async run(steps) {
+      await steps.move('b/a', 'b/o');
+      await steps.move('b/o', 'c/a');
+      await steps.move('c/a', 'b/a');
+    },
+  },
+  {
+    name: 'changed metadata',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.put('a', small);
+    },
+    async run(steps) {
+      await steps.patch('a', '{"n":1}');
+      await steps.patch('a', '{"n":2}');
+    },
+  },
+  {
+    name: 'a delete of many',
+    async before(steps) {
+      await steps.bucket('b');
+      for (const path of ['1', '2', '3']) await steps.put(path, small);
+    },
+    run: (steps) => steps.removeMany(['1', 'none', '3']),
+  },
+  {
+    name: 'an idempotent upload, an overwrite, a restart and the upload again',
+    before: (steps) => steps.bucket('b'),
+    async run(steps) {
+      await steps.putOnce('a', small, 'k');
+      await steps.put('a', large);
+      await steps.close();
+      await steps.reopen();
+      await steps.putOnce('a', small, 'k');
+    },
+  },
+  {
+    name: 'single uses of signed URLs',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.put('a', small);
+      await steps.sign();
+    },
+    async run(steps) {
+      await steps.downloadOnce();
+      await steps.uploadOnce(small);
+    },
+  },
+  {
+    name: 'revocations of signed URLs',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.put('a', small);
+      await steps.sign();
+    },
+    async run(steps) {
+      await steps.revokeToken();
+      await steps.close();
+      await steps.reopen();
+    },
+  },
+  {
+    name: 'a bucket whose signed URLs are all revoked',
+    async before(steps) {
+      await steps.bucket('b');
+      await steps.put('a', small);
+      await steps.sign();
+    },
+    run: (steps) => steps.revokeBucket(),
   },
   {
     name: 'a forced delete of a bucket and its draining',
