@@ -43,7 +43,6 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
     service: rig.store.service,
     authenticate: createAuthenticator({ secret, now: Date.now }),
     observe,
-    site,
     limits: createRateLimits({ ...generous, ...options.limits }),
     site,
     settings: { maxFileSizeBytes: 64 * 1024 * 1024, jsonBodyBytes: 64 * 1024, publicUrl },
