@@ -88,7 +88,8 @@ function operationJson(operation: Operation, { access }: Endpoint, name: string)
 }
 
 function idOf(name: string): string {
-  const words = name.replace('/storage/v1', '').match(/\w+/g) ?? [];
+  // The page answers with and without a slash at its end.
+  const words = name.replace('/storage/v1', '').replace(/\/$/, '/slash').match(/\w+/g) ?? [];
   const [first = '', ...rest] = words.map((word) => word.toLowerCase());
   return first + rest.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
