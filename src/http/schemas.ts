@@ -58,6 +58,8 @@ export const bucketBody = z.strictObject(settings).superRefine((body, context) =
   }
 });
 export type BucketBody = z.infer<typeof bucketBody>;
+/** As it is sent. */
+export type BucketInput = z.input<typeof bucketBody>;
 
 /** What a kind of job takes besides is checked by it. */
 export const jobBody = z.looseObject({ kind: z.string('must name a kind of job') });

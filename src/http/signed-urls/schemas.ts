@@ -18,6 +18,8 @@ export const signBody = z.strictObject({
   version: z.string().min(1, 'must not be empty').max(100, 'is not a version').optional(),
 });
 
+export type SignInput = z.input<typeof signBody>;
+
 export const signManyBody = z.strictObject({
   expiresIn,
   paths: z
@@ -32,6 +34,8 @@ export const signUploadBody = z.strictObject({
   content_type: mimePattern.nullable().default(null),
   max_size: size.default(null),
 });
+
+export type SignUploadInput = z.input<typeof signUploadBody>;
 
 const momentMessage = 'must be a time such as "2026-01-31T12:00:00.000Z", or Unix milliseconds';
 
@@ -60,3 +64,4 @@ export const revokeBody = z
     if (path !== undefined) refuse('path', 'does not go with "token"');
     if (issued_before !== undefined) refuse('issued_before', 'does not go with "token"');
   });
+export type RevokeInput = z.input<typeof revokeBody>;
