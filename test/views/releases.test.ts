@@ -63,6 +63,24 @@ describe('what is due', () => {
     expect(await collect(store.entries(kindRange('x')))).toEqual([]);
   });
 
+  it('has bounded portions also where much history expires and little is released', async () => {
+    const patch = [72, 0, 0, 1] as [number, number, number, number];
+    const log = new RandomLog([
+      [0, 0, 0, 0],
+      [8, 0, 0, 1],
+      ...Array.from({ length: 20 }, () => patch),
+      [60, 0, 0, 1],
+    ]);
+    const types = log.records.map(({ event }) => event.type);
+    expect(types.slice(2)).toEqual([...Array(20).fill('object.patched'), 'object.deleted']);
+    const { applier, views } = await memoryViews();
+    await applier.replay(framesOf(log.records));
+    expect(await views.due(Number.MAX_SAFE_INTEGER, 3)).toEqual({
+      position: log.records[4]?.position,
+      blobIds: [],
+    });
+  });
+
   it('ends in nothing due, whatever the log and the size of the portions', async () => {
     await fc.assert(
       fc.asyncProperty(arbitrarySteps(60), fc.integer({ min: 1, max: 5 }), async (steps, limit) => {
@@ -72,6 +90,8 @@ describe('what is due', () => {
         for (let round = 0; round < 500; round += 1) {
           const due = await views.due(Number.MAX_SAFE_INTEGER, limit);
           if (!due) break;
+          // A record releases two blobs at most, and no position is cut in two.
+          expect(due.blobIds.length).toBeLessThanOrEqual(limit + 1);
           const next = (applier.applied + 1) as Position;
           await applier.replay(framesOf([retention(due.position, next)]));
         }

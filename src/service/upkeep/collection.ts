@@ -35,7 +35,7 @@ export interface CollectionReport {
 }
 
 /** The time from reading a row to opening its blob is far below this. */
-export const shortestRetentionMs = 5_000;
+const shortestRetentionMs = 5_000;
 /** Rows of the release queue that one record takes away: the applier does nothing else meanwhile. */
 const rowsPerRecord = 4096;
 
