@@ -7,6 +7,7 @@ import { hasCode } from '#files';
 import { LogBehindWitness, LogCorrupt, LogTruncated } from '#wal';
 import { ControlDamaged, HomeRefused, KeyRefused } from '../home/errors.ts';
 import { RecordUnreadable } from '../journal/index.ts';
+import { isOutOfSpace } from '../service/guard/scarce-disk.ts';
 import type { ExitCode } from './surroundings.ts';
 
 /** Ends a command with a message. */
@@ -35,8 +36,20 @@ export function explain(error: unknown): { readonly text: string; readonly exitC
   if (error instanceof CommandRefused) {
     return { text: `error: ${error.message}\n`, exitCode: error.exitCode };
   }
+  if (!(error instanceof HomeRefused) && isOutOfSpace(error)) {
+    return { text: `error: ${fullDisk} (${reasonOf(error)})\n`, exitCode: 1 };
+  }
   if (isKnown(error)) return { text: `error: ${error.message}${advice(error)}\n`, exitCode: 1 };
   return { text: `error: unexpected fault: ${inspect(error)}\n`, exitCode: 1 };
+}
+
+const fullDisk =
+  'the disk is full, and what the data directory kept in reserve is not enough: free some space and start again. Nothing that was answered is lost.';
+
+/** The first fault of all: what wraps it says less. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }
 
 function isKnown(error: unknown): error is Error {
