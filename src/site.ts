@@ -20,6 +20,7 @@ export function createSite(): Site {
 }
 
 async function read(name: string): Promise<string> {
-  const path = fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`));
+  const manifest = import.meta.resolve('swagger-ui-dist/package.json');
+  const path = fileURLToPath(new URL(name, manifest));
   return Buffer.from(await nodeFiles.readFile(path)).toString('utf8');
 }

@@ -27,7 +27,6 @@ const objectColumns = {
   created_at: 'time',
   updated_at: 'time',
 } as const satisfies Record<string, ColumnKind>;
-export type ObjectColumn = keyof typeof objectColumns;
 
 const bucketColumns = {
   id: 'text',
@@ -41,7 +40,6 @@ const bucketColumns = {
   updated_at: 'time',
   public: 'boolean',
 } as const satisfies Record<string, ColumnKind>;
-export type BucketColumn = keyof typeof bucketColumns;
 
 const columnsByCollection: Readonly<Record<Collection, Columns>> = {
   storage_objects: new Map<string, ColumnKind>(Object.entries(objectColumns)),
@@ -110,7 +108,7 @@ function parseMember(name: string, arrow: number): Result<Field> {
   return ok({ column: 'metadata', kind: 'member', keys, asText });
 }
 
-export function unknownColumn(name: string) {
+function unknownColumn(name: string) {
   return refuse(rejection('InvalidRequest', `Unknown column ${shown(name)}`));
 }
 

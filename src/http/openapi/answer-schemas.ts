@@ -94,7 +94,7 @@ export const storageRow = z.object({
 });
 export type StorageRow = z.infer<typeof storageRow>;
 
-export const folderRow = z.object({
+const folderRow = z.object({
   name: text,
   id: z.null(),
   bucket_id: z.null(),
