@@ -19,8 +19,9 @@ import { ok } from '../../domain/result.ts';
 import type { Views } from '../../views/views.ts';
 import { type Commit, systemActor } from '../commit.ts';
 import { collectionLock } from '../locks.ts';
+import { isKnown, type Trust } from './trust.ts';
 
-export interface CollectionParts {
+export interface CollectionParts extends Trust {
   readonly views: Pick<Views, 'due' | 'knowsBlob'>;
   readonly blobs: Pick<BlobStore, 'remove'>;
   readonly commit: Commit;
@@ -76,13 +77,11 @@ async function advance(
   return outcome.ok;
 }
 
-async function removeUnknown(
-  { views, blobs, observe }: CollectionParts,
-  blobIds: readonly BlobId[],
-): Promise<number> {
+async function removeUnknown(parts: CollectionParts, blobIds: readonly BlobId[]): Promise<number> {
+  const { blobs, observe } = parts;
   let removed = 0;
   for (const blobId of blobIds) {
-    if (await views.knowsBlob(blobId)) continue;
+    if (await isKnown(parts, blobId)) continue;
     try {
       await blobs.remove(blobId);
       removed += 1;

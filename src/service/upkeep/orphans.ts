@@ -15,16 +15,15 @@ import type { BlobStore, Published } from '../../blobs/blob-store.ts';
 import type { Clock, Observe } from '../../domain/effects.ts';
 import type { Position } from '../../domain/names.ts';
 import type { Views } from '../../views/views.ts';
+import { isKnown, type Trust } from './trust.ts';
 
-export interface OrphanParts {
+export interface OrphanParts extends Trust {
   readonly views: Pick<Views, 'isRetained' | 'knowsBlob'>;
   readonly blobs: Pick<BlobStore, 'published' | 'quarantine'>;
   readonly journal: { readonly head: Position };
   readonly applier: { waitFor(position: Position): Promise<void> };
   readonly clock: Clock;
   readonly observe: Observe;
-  /** Throws where what the views say may not be believed now. */
-  readonly assertTrusted: () => void;
 }
 
 export interface OrphanReport {
@@ -71,15 +70,16 @@ export async function quarantineOrphans(
 }
 
 async function setAside(
-  { views, blobs, journal, applier, clock, observe, assertTrusted }: OrphanParts,
+  parts: OrphanParts,
   suspects: readonly Published[],
   signal: AbortSignal,
 ): Promise<Published[]> {
+  const { views, blobs, journal, applier, clock, observe } = parts;
   await applier.waitFor(journal.head);
   const orphans: Published[] = [];
   for (const suspect of suspects) {
     signal.throwIfAborted();
-    if (suspect.kind === 'blob' && (await views.knowsBlob(suspect.blobId))) {
+    if (suspect.kind === 'blob' && (await isKnown(parts, suspect.blobId))) {
       if (!views.isRetained(suspect.blobId)) {
         observe.warn('the views have lost a row of a blob: "views verify" tells more', {
           blob_id: suspect.blobId,
@@ -87,7 +87,6 @@ async function setAside(
       }
       continue;
     }
-    assertTrusted();
     if (await blobs.quarantine(suspect, clock.now())) orphans.push(suspect);
   }
   return orphans;

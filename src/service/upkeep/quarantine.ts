@@ -4,10 +4,9 @@
  */
 import type { BlobStore, Quarantined } from '../../blobs/blob-store.ts';
 import type { Clock, Observe } from '../../domain/effects.ts';
-import type { Views } from '../../views/views.ts';
+import { isKnown, type Trust } from './trust.ts';
 
-export interface QuarantineParts {
-  readonly views: Pick<Views, 'knowsBlob'>;
+export interface QuarantineParts extends Trust {
   readonly blobs: Pick<BlobStore, 'quarantined' | 'restore' | 'purge' | 'finalize'>;
   readonly clock: Clock;
   readonly observe: Observe;
@@ -119,18 +118,19 @@ function shown(entry: Quarantined, graceMs: number): QuarantineEntry {
 type Verdict = 'keep' | 'purge' | 'restore';
 
 async function decideEach(
-  { views, blobs, observe }: QuarantineParts,
+  parts: QuarantineParts,
   signal: AbortSignal,
   decide: (entry: Quarantined) => Verdict,
 ): Promise<ReviewReport> {
+  const { blobs, observe } = parts;
   const report = { restored: 0, purged: 0, purged_bytes: 0, quarantined: 0, quarantined_bytes: 0 };
   for await (const entry of blobs.quarantined()) {
     signal.throwIfAborted();
     const { blobId, sizeBytes } = entry;
-    const isKnown = blobId !== undefined && (await views.knowsBlob(blobId));
+    const isInUse = blobId !== undefined && (await isKnown(parts, blobId));
     const decided = decide(entry);
-    const verdict = isKnown ? 'restore' : decided;
-    if (isKnown)
+    const verdict = isInUse ? 'restore' : decided;
+    if (isInUse)
       observe.warn('a blob in quarantine is in use: it is given back', { blob_id: blobId });
     if (verdict === 'restore' && (await blobs.restore(entry))) {
       report.restored += 1;

@@ -122,7 +122,7 @@ function shown({ lastSweepMs, quarantine, ...figures }: Figures): UpkeepFigures 
 
 function kindsOf(parts: UpkeepParts, figures: Figures): JobKinds {
   const { orphanGraceMs: graceMs } = parts.settings;
-  const quarantine = { ...parts, graceMs };
+  const quarantine = { ...parts, graceMs, assertTrusted: () => assertTrusted(parts) };
   const keep = ({ quarantined, quarantined_bytes }: ReviewReport) => {
     figures.quarantine = { count: quarantined, bytes: quarantined_bytes };
   };
@@ -152,11 +152,9 @@ async function sweep(
   { signal, progress }: JobContext,
   figures: Figures,
 ): Promise<SweepReport> {
-  const { views, settings, untrusted } = parts;
-  const assertTrusted = () => {
-    if (untrusted()) throw new Error('the views are being checked or built anew');
-  };
-  assertTrusted();
+  const { views, settings } = parts;
+  const trusting = { ...parts, assertTrusted: () => assertTrusted(parts) };
+  trusting.assertTrusted();
   // Each row is looked at once, and about as many blobs.
   const total = 2 * (await countRows(views));
   let done = 0;
@@ -164,19 +162,22 @@ async function sweep(
     done += 1;
     progress(done, total);
   };
-  const collected = await collectReleased({ ...parts, retentionMs: settings.retentionMs }, signal);
+  const collected = await collectReleased({ ...trusting, ...settings }, signal);
   figures.collected += collected.collected;
-  const orphans = await quarantineOrphans({ ...parts, assertTrusted }, signal, looked);
+  const orphans = await quarantineOrphans(trusting, signal, looked);
   figures.orphansFound += orphans.orphans;
-  assertTrusted();
   const graceMs = settings.orphanGraceMs;
-  const review = await reviewQuarantine({ ...parts, graceMs }, signal);
+  const review = await reviewQuarantine({ ...trusting, graceMs }, signal);
   const { findings, ...missing } = await findMissing(parts, signal, looked);
   figures.orphans = orphans.orphans;
   figures.quarantine = { count: review.quarantined, bytes: review.quarantined_bytes };
   figures.missing = missing.missing;
   figures.lastSweepMs = parts.clock.now();
   return { ok: missing.missing === 0, ...collected, ...orphans, ...review, ...missing, findings };
+}
+
+function assertTrusted({ untrusted }: Pick<UpkeepParts, 'untrusted'>): void {
+  if (untrusted()) throw new Error('the views are being checked or built anew');
 }
 
 async function countRows(views: UpkeepParts['views']): Promise<number> {

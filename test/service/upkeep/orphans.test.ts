@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openMemoryBlobs } from '../../../src/blobs/memory.ts';
 import type { BlobId, Position } from '../../../src/domain/names.ts';
 import { quarantineOrphans } from '../../../src/service/upkeep/orphans.ts';
+import { isKnown } from '../../../src/service/upkeep/trust.ts';
 import { blobIds, patterned, reusingItsChunk } from '../../support/bodies.ts';
 import { collect } from '../../support/collect.ts';
 import { silent } from '../../support/views.ts';
@@ -87,6 +88,25 @@ describe('a suspect', () => {
     const blobId = await under.publish();
     await expect(under.sweep(false)).rejects.toThrow('not trusted');
     expect(await under.blobs.has(blobId)).toBe(true);
+  });
+});
+
+describe('the views', () => {
+  it('are asked whether they may be believed both before and after they are asked of a blob', async () => {
+    const asked: string[] = [];
+    await isKnown(
+      {
+        views: {
+          knowsBlob: async () => {
+            asked.push('known?');
+            return false;
+          },
+        },
+        assertTrusted: () => void asked.push('trusted?'),
+      },
+      'ab' as BlobId,
+    );
+    expect(asked).toEqual(['trusted?', 'known?', 'trusted?']);
   });
 });
 
