@@ -2,14 +2,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { BucketName, ObjectPath } from '../../src/domain/names.ts';
 import type { Result } from '../../src/domain/result.ts';
-import type { TokenClaims } from '../../src/domain/signed-urls/token.ts';
-import { type Call, Refused } from '../../src/service/service.ts';
+import type { Call } from '../../src/service/service.ts';
 import type {
   DownloadTerms,
   Signed,
   UploadTerms,
 } from '../../src/service/signed-urls/signed-urls.ts';
 import { createBucket, get, key, openRig, put, type Rig, service, user } from '../support/rig.ts';
+import { downloadSigned, uploadSigned } from '../support/signed.ts';
 
 const alice = user('alice');
 const bob = user('bob');
@@ -52,56 +52,21 @@ const codeOf = (result: Result<unknown>) => (result.ok ? 'ok' : result.rejection
 
 /** The bytes, or the code of the refusal. */
 async function use({ token }: Pick<Signed, 'token'>, at = key('b', 'a')): Promise<string> {
-  const verified = await urls().verify(token);
-  if (!verified.ok) return verified.rejection.code;
-  const found = await urls().read({ claims: verified.value, key: at, requestId: 'use' });
-  if (!found.ok) return found.rejection.code;
-  try {
-    const blob = await found.value.open();
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of blob.bytes()) chunks.push(Uint8Array.from(chunk));
-    await blob.close();
-    return Buffer.concat(chunks).toString();
-  } catch (fault) {
-    if (fault instanceof Refused) return fault.rejection.code;
-    throw fault;
-  }
+  const found = await downloadSigned(rig, token, at);
+  return found.ok ? found.value.toString() : found.rejection.code;
 }
 
-async function fill(
-  { token }: Pick<Signed, 'token'>,
-  {
-    bucket = 'b',
-    at = 'new',
-    type = 'text/plain',
-    body = bytes,
-  }: {
-    bucket?: string;
-    at?: string;
-    type?: string;
-    body?: Buffer;
-  } = {},
-): Promise<string> {
-  const claims = must(await urls().verify(token)) as TokenClaims;
-  const presented = await urls().upload({ claims, key: key(bucket, at), requestId: 'use' });
-  if (!presented.ok) return presented.rejection.code;
-  const { call, grant } = presented.value;
-  const { objects } = rig.store.service;
-  const upsert = claims.operation === 'upload' && claims.upsert;
-  const admission = await objects.admit(call, {
-    ...key(bucket, at),
-    contentType: type,
-    sizeBytes: undefined,
-    conditions: { overwrite: upsert },
-    grant,
-  });
-  if (!admission.ok) return admission.rejection.code;
-  const stored = await objects.store(call, admission.value, {
-    bytes: (async function* () {
-      yield body;
-    })(),
-    details: async () => ({ ok: true, value: { cacheControl: null, metadata: null } }),
-  });
+interface Filling {
+  readonly bucket?: string;
+  readonly at?: string;
+  readonly type?: string;
+  readonly body?: Buffer;
+}
+
+/** Whose it became, or the code of the refusal. */
+async function fill({ token }: Pick<Signed, 'token'>, filling: Filling = {}): Promise<string> {
+  const { bucket = 'b', at = 'new', type: contentType = 'text/plain', body = bytes } = filling;
+  const stored = await uploadSigned(rig, token, { ...key(bucket, at), contentType, bytes: body });
   return stored.ok ? `by ${stored.value.object.owner_id}` : stored.rejection.code;
 }
 

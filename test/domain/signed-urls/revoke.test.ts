@@ -13,7 +13,10 @@ import { aTxt, downloadClaims, objectOf, uploadClaims } from './samples.ts';
 
 const nowMs = 15_000;
 const there = { bucket: bucketOf(), object: objectOf(), revocations: [] };
-const token = (claims: TokenClaims = downloadClaims()): RevocationScope => ({ kind: 'token', claims });
+const token = (claims: TokenClaims = downloadClaims()): RevocationScope => ({
+  kind: 'token',
+  claims,
+});
 const ofPath: RevocationScope = { kind: 'bucket', path: aTxt, issuedBefore: nowMs };
 const ofBucket: RevocationScope = { kind: 'bucket', path: null, issuedBefore: nowMs };
 

@@ -5,7 +5,7 @@ import type { DownloadClaims, UploadClaims } from '../../../src/domain/signed-ur
 import type { TokenUse } from '../../../src/domain/signed-urls/use.ts';
 import { bucketOf, contentOf, olga, position, uid } from '../samples.ts';
 
-export const photos = 'photos' as BucketName;
+const photos = 'photos' as BucketName;
 export const aTxt = 'a.txt' as ObjectPath;
 
 const common = {
