@@ -38,7 +38,15 @@ import { createLocks } from './service/locks.ts';
 import { createObjectChanges } from './service/objects/changes.ts';
 import { createObjects, openBlob } from './service/objects.ts';
 import { createQueries } from './service/query/query.ts';
-import { type RecoveryParts, rebuild, recover, remember } from './service/recovery.ts';
+import {
+  type LeftViews,
+  openLeftViews,
+  type Recovered,
+  type RecoveryParts,
+  rebuild,
+  recover,
+  remember,
+} from './service/recovery.ts';
 import type { RecoveryReport, Service } from './service/service.ts';
 import { createSignedUrls } from './service/signed-urls/signed-urls.ts';
 import { statusOf } from './service/status.ts';
@@ -99,15 +107,8 @@ export interface Store {
 
 /** Throws ControlDamaged, LogCorrupt, LogBehindWitness, ViewsDamaged, or an error of the disk. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { files, layout, ids, clock, observe } = options;
-  const startedMs = clock.now();
-  const remembered = await remember(files, layout);
-  const journal = await openLog(options, remembered.witnesses);
-  const newBlobId = () => ids.blobId();
-  const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
-  const openStore = options.openViewsStore;
-  const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
-  const recovered = await withReserve(options, () => recover(recovery));
+  const { observe } = options;
+  const { journal, blobs, recovery, recovered } = await openRecovered(options);
   const health = createHealth();
   const live = followViews({
     recovered,
@@ -146,6 +147,38 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
     close: () => close(options, open, background),
   };
+}
+
+interface OpenRecovered {
+  readonly journal: Journal;
+  readonly blobs: BlobStore;
+  readonly recovery: RecoveryParts;
+  readonly recovered: Recovered;
+}
+
+/** Log, blobs and views, level; the views are opened first, for the log is held against them. */
+async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
+  const { files, layout, ids, clock, openViewsStore: openStore } = options;
+  const startedMs = clock.now();
+  const remembered = await remember(files, layout);
+  const openLeft = () => openLeftViews({ ...options, openStore });
+  const left = await withReserve(options, openLeft);
+  const witnesses = [...remembered.witnesses, ...left.witnesses];
+  const journal = await openLog(options, witnesses).catch(async (cause: unknown) => {
+    await left.store?.close();
+    throw cause;
+  });
+  const newBlobId = () => ids.blobId();
+  const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
+  const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
+  let views: LeftViews | undefined = left;
+  const recovered = await withReserve(options, async () => {
+    // A step that is done once more finds them closed.
+    const { store } = views ?? (await openLeft());
+    views = undefined;
+    return recover(recovery, store);
+  });
+  return { journal, blobs, recovery, recovered };
 }
 
 function openLog(options: StoreOptions, witnesses: JournalOptions['witnesses']): Promise<Journal> {

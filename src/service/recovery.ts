@@ -3,7 +3,8 @@
  *
  * What it promises: nothing is served before the views hold every committed record and every staged
  * blob that a record refers to has its name; views whose state is not vouched for by a clean marker
- * or a fence are replayed or built anew, never believed; one report says what was found and done.
+ * or a fence are replayed or built anew, never believed; a log that holds less than the views were
+ * ever shown is not begun again; one report says what was found and done.
  */
 import type { Files } from '#files';
 import type { BlobStore } from '../blobs/blob-store.ts';
@@ -48,6 +49,31 @@ export async function remember(files: Files, layout: Layout): Promise<Remembered
   return { marker, fence, witnesses };
 }
 
+export interface LeftViews {
+  /** None where they were damaged. */
+  readonly store: ViewsStore | undefined;
+  /**
+   * What they say of the log: only durable records are applied, so one that they hold was in it. They
+   * are not believed in anything else, for earlier rows may be missing.
+   */
+  readonly witnesses: readonly JournalWitness[];
+}
+
+/** The views as the last stop left them, opened before the log is: what they hold it must hold. */
+export async function openLeftViews({
+  openStore,
+  observe,
+}: Pick<RecoveryParts, 'openStore' | 'observe'>): Promise<LeftViews> {
+  try {
+    const store = await openStore({ fresh: false });
+    return { store, witnesses: [{ name: 'the views folder', position: store.applied }] };
+  } catch (fault) {
+    if (!(fault instanceof ViewsDamaged)) throw fault;
+    tellOfDamage(observe, fault);
+    return { store: undefined, witnesses: [] };
+  }
+}
+
 export interface RecoveryParts {
   readonly files: Files;
   readonly layout: Layout;
@@ -79,16 +105,17 @@ export interface Recovered extends LevelViews {
   readonly report: Omit<RecoveryReport, 'missing_blobs'>;
 }
 
-export async function recover(parts: RecoveryParts): Promise<Recovered> {
+/** `left` is taken over: used, or closed. */
+export async function recover(parts: RecoveryParts, left: LeftViews['store']): Promise<Recovered> {
   const { files, layout, observe } = parts;
-  const start = await startingPoint(parts);
+  const start = await startingPoint(parts, left);
   // From here on the views move, so the marker no longer tells the truth about them.
   await removeCleanMarker(files, layout);
   try {
     return await goOn(parts, start);
   } catch (fault) {
     if (start.kind === 'rebuilt' || !(fault instanceof ViewsDamaged)) throw fault;
-    observe.warn('the views are damaged and are built anew', { fault: fault.message });
+    tellOfDamage(observe, fault);
     return goOn(parts, await newViews(parts));
   }
 }
@@ -171,9 +198,14 @@ interface StartingPoint {
 }
 
 /** The latest position that the views are known to hold everything of. */
-async function startingPoint(parts: RecoveryParts): Promise<StartingPoint> {
-  const known = parts.rebuild ? undefined : await knownViews(parts);
-  return known ?? newViews(parts);
+async function startingPoint(
+  parts: RecoveryParts,
+  left: LeftViews['store'],
+): Promise<StartingPoint> {
+  const known = left && !parts.rebuild ? await knownViews(parts, left) : undefined;
+  if (known) return known;
+  await left?.close();
+  return newViews(parts);
 }
 
 async function newViews({ openStore }: RecoveryParts): Promise<StartingPoint> {
@@ -182,18 +214,21 @@ async function newViews({ openStore }: RecoveryParts): Promise<StartingPoint> {
 }
 
 /** Damaged views are no fault of the log: they are built anew like views that nothing vouches for. */
-async function knownViews(parts: RecoveryParts): Promise<StartingPoint | undefined> {
-  let store: ViewsStore | undefined;
+async function knownViews(
+  { remembered, observe }: RecoveryParts,
+  left: ViewsStore,
+): Promise<StartingPoint | undefined> {
   try {
-    store = await parts.openStore({ fresh: false });
-    const known = await vouchedFor(store, parts.remembered);
-    if (known) return known;
+    return await vouchedFor(left, remembered);
   } catch (fault) {
     if (!(fault instanceof ViewsDamaged)) throw fault;
-    parts.observe.warn('the views are damaged and are built anew', { fault: fault.message });
+    tellOfDamage(observe, fault);
+    return undefined;
   }
-  await store?.close();
-  return undefined;
+}
+
+function tellOfDamage(observe: Observe, fault: ViewsDamaged): void {
+  observe.warn('the views are damaged and are built anew', { fault: fault.message });
 }
 
 async function vouchedFor(

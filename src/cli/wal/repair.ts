@@ -17,7 +17,7 @@ import { type CommonOptions, define, type Run } from '../command.ts';
 import { logLayout } from '../log-directory.ts';
 import { writeFacts, writeJson, writeTable } from '../output.ts';
 import type { ExitCode, Surroundings } from '../surroundings.ts';
-import { type ControlFile, readControlFiles, witnessesIn } from './witnesses.ts';
+import { type ControlFile, readControlFiles, readViewsWitness, witnessesIn } from './witnesses.ts';
 
 interface RepairOptions extends CommonOptions {
   readonly acceptLoss?: true;
@@ -64,14 +64,15 @@ async function walRepair(surroundings: Surroundings, options: RepairOptions): Pr
 }
 
 async function find(layout: Layout): Promise<Findings> {
-  const controls = await readControlFiles(layout);
+  const controls = [...(await readControlFiles(layout)), ...(await readViewsWitness(layout))];
   const plan = await planRepair(nodeFiles, layout.wal, witnessesIn(controls));
   const contradicts = ({ content }: ControlFile) =>
     content.kind === 'damaged' ||
     plan.contradicted.some(({ witness }) => witness === content.witness);
   const contradicting = controls.filter(contradicts);
   if (plan.lost === undefined && contradicting.length === 0) return { layout, plan, aside: [] };
-  const agreeing = controls.filter((control) => !contradicts(control));
+  // Views that nothing vouches for any more are built anew: they may stay where they are.
+  const agreeing = controls.filter((control) => control.name !== 'views' && !contradicts(control));
   return { layout, plan, aside: [...agreeing, ...contradicting] };
 }
 

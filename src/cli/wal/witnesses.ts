@@ -1,12 +1,16 @@
-/** What the control files remember of the log, for the commands that hold the log against them. */
+/** What is remembered of the log beside it, for the commands that hold the log against that. */
 import { nodeFiles } from '#files';
 import type { Witness } from '#wal';
 import { readCleanMarker, readFence } from '../../home/control.ts';
 import { ControlDamaged } from '../../home/errors.ts';
 import type { Layout } from '../../home/layout.ts';
+import { openStoredViews } from '../../views/stored-views.ts';
+import { ViewsDamaged } from '../../views/views.ts';
+import { randomIds } from '../../world.ts';
 
+/** A control file, or the folder of the views. */
 export interface ControlFile {
-  readonly name: 'clean marker' | 'fence';
+  readonly name: 'clean marker' | 'fence' | 'views';
   readonly path: string;
   readonly content:
     | { readonly kind: 'witness'; readonly witness: Witness }
@@ -37,6 +41,25 @@ export async function readControlFiles(layout: Layout): Promise<readonly Control
     }
   }
   return found;
+}
+
+/**
+ * The views, where they are whole enough to say which record they hold. Only for one who holds the
+ * directory: LevelDB can't be opened beside a server.
+ */
+export async function readViewsWitness({ views: path }: Layout): Promise<readonly ControlFile[]> {
+  const isThere = await nodeFiles.stat(path);
+  if (!isThere || (await nodeFiles.list(path)).length === 0) return [];
+  try {
+    const place = { files: nodeFiles, path, newId: () => randomIds.uuid() };
+    const store = await openStoredViews(place);
+    const witness = { name: 'views', position: store.applied };
+    await store.close();
+    return [{ name: 'views', path, content: { kind: 'witness', witness } }];
+  } catch (cause) {
+    if (!(cause instanceof ViewsDamaged)) throw cause;
+    return [];
+  }
 }
 
 export function witnessesIn(controls: readonly ControlFile[]): Witness[] {

@@ -1,0 +1,154 @@
+/**
+ * Fills a data directory by its log alone, as a store would whose views never came to anything: the
+ * process that does it holds the directory, appends what uploads append, and ends by SIGKILL.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { nodeFiles } from '#files';
+import { bucketFacts } from '../src/domain/bucket.ts';
+import type { NewRecord, ObjectStored } from '../src/domain/events.ts';
+import type {
+  BlobId,
+  BucketName,
+  BucketUid,
+  KeyspaceId,
+  ObjectId,
+  ObjectPath,
+  Position,
+} from '../src/domain/names.ts';
+import { removeCleanMarker } from '../src/home/control.ts';
+import { openHome } from '../src/home/home.ts';
+import type { Layout } from '../src/home/layout.ts';
+import { type Journal, openJournal } from '../src/journal/index.ts';
+import { remember } from '../src/service/recovery.ts';
+import { random, randomIds, systemClock } from '../src/world.ts';
+
+/** Records that are on their way at once, and how many an append has. */
+const inFlight = 64;
+const recordsPerAppend = 16;
+const body = Buffer.from('a small object');
+
+/** Appends as a store does, which holds the directory, and is gone without a clean stop. */
+export async function fillAndDie(dataDir: string, first: number, many: number): Promise<void> {
+  await withJournal(dataDir, async (journal, layout) => {
+    await removeCleanMarker(nodeFiles, layout);
+    const { uid, keyspace } = await bucketIn(journal);
+    const row = bucketFacts({ ...bucketSettings, uid });
+    const running = new Set<Promise<unknown>>();
+    for (let index = first; index < first + many; index += recordsPerAppend) {
+      const size = Math.min(recordsPerAppend, first + many - index);
+      const records = Array.from({ length: size }, (_, one) => stored(row, keyspace, index + one));
+      for (const { event } of records) writeBlob(dataDir, event.object.blob_id);
+      const appending = journal.append(records).then((done) => {
+        if (!done.ok) throw new Error(done.rejection.code);
+        running.delete(appending);
+      });
+      running.add(appending);
+      if (running.size >= inFlight) await Promise.race(running);
+    }
+    await Promise.all(running);
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => {});
+  });
+}
+
+type Facts = ReturnType<typeof bucketFacts>;
+
+const bucketSettings = {
+  name: 'many' as BucketName,
+  policy: 'private',
+  owner_id: 'bench',
+  write_policy: 'owner',
+  allowed_mime_types: null,
+  max_file_size: null,
+} as const;
+
+/** The log's bucket, which is made where there is none. */
+async function bucketIn(
+  journal: Journal,
+): Promise<{ readonly uid: BucketUid; readonly keyspace: KeyspaceId }> {
+  for await (const { records } of journal.read(0 as Position)) {
+    for (const { event, position } of records) {
+      if (event.type === 'bucket.created') return { uid: event.bucket.uid, keyspace: position };
+    }
+  }
+  const uid = randomIds.uuid() as BucketUid;
+  const event = { type: 'bucket.created', bucket: { ...bucketSettings, uid } } as const;
+  const created = await journal.append([{ event, actor }]);
+  if (!created.ok) throw new Error(created.rejection.code);
+  return { uid, keyspace: created.value.first };
+}
+
+const actor: NewRecord['actor'] = {
+  sub: 'bench',
+  role: 'user',
+  request_id: '0198c0de-0000-7000-8000-000000000000',
+};
+
+function stored(
+  bucket: Facts,
+  keyspace: KeyspaceId,
+  index: number,
+): NewRecord & { readonly event: ObjectStored } {
+  const crcs = Buffer.alloc(4);
+  crcs.writeUInt32LE(crc32(body));
+  const object = {
+    size: body.length,
+    etag: randomBytes(32).toString('hex'),
+    // All within 256 folders, so that filling does not make 100,000.
+    blob_id: `00${randomBytes(15).toString('hex')}` as BlobId,
+    id: randomIds.uuid() as ObjectId,
+    path: `album-${index % 100}/photo-${String(index).padStart(7, '0')}.jpg` as ObjectPath,
+    owner_id: 'bench',
+    content_type: 'image/jpeg',
+    version: randomIds.uuid(),
+    cache_control: null,
+    metadata: '{"camera":"x"}',
+    crcs,
+    created_at: null,
+  } as unknown as ObjectStored['object'];
+  const event = {
+    type: 'object.stored',
+    bucket,
+    keyspace,
+    object,
+    previous: null,
+    source: null,
+    restored_from: null,
+    token: null,
+  } as const;
+  return { event, actor };
+}
+
+function writeBlob(dataDir: string, blobId: string): void {
+  const folder = path.join(dataDir, 'blobs', blobId.slice(0, 2), blobId.slice(2, 4));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, blobId), body);
+}
+
+/** A data directory and its log, held and open, with nothing above. */
+export async function withJournal<T>(
+  dataDir: string,
+  use: (journal: Journal, layout: Layout) => Promise<T>,
+): Promise<T> {
+  mkdirSync(dataDir, { recursive: true });
+  const home = await openHome({ files: nodeFiles, directory: dataDir, reserveBytes: 4096 });
+  const { witnesses } = await remember(nodeFiles, home.layout);
+  const journal = await openJournal({
+    files: nodeFiles,
+    directory: home.layout.wal,
+    witnesses,
+    random,
+    clock: systemClock,
+    version: 'bench',
+    nodeId: home.nodeId,
+  });
+  try {
+    return await use(journal, home.layout);
+  } finally {
+    await journal.close();
+    await home.close();
+  }
+}
