@@ -2,6 +2,7 @@
  * The yardstick: a bare node:http server that writes, fsyncs and renames what it is sent, and serves
  * files. No tokens, no hashes, no log: what the same disk and the same runtime can do at most.
  */
+import { createHmac, randomBytes } from 'node:crypto';
 import { createReadStream, mkdirSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,6 +11,7 @@ import path from 'node:path';
 
 const folder = process.argv[2] ?? '';
 mkdirSync(folder, { recursive: true });
+const key = randomBytes(32);
 let counter = 0;
 
 const server = createServer((request, response) => {
@@ -32,6 +34,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } else if (action === 'stat') {
     const { size, mtime } = await stat(file);
     response.end(JSON.stringify({ name, size, mtime }));
+  } else if (action === 'sign') {
+    await stat(file);
+    const signature = createHmac('sha256', key).update(file).digest('base64url');
+    response.end(JSON.stringify({ name, signature }));
   } else if (action === 'list') {
     response.end(JSON.stringify(await listing(name)));
   } else {

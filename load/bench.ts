@@ -12,13 +12,13 @@ import {
   downloadRate,
   fill,
   full,
-  infoTimesMs,
   listTimesMs,
   median,
   memoryGrowth,
   mib,
   quantile,
   quick,
+  requestTimesMs,
   type Scale,
   timeMs,
   uploadRate,
@@ -85,11 +85,15 @@ async function metadata(): Promise<Figure[]> {
   const p50: Quantiles = { aerostore: [], baseline: [] };
   const p99: Quantiles = { aerostore: [], baseline: [] };
   await inTurns(pair, async (subject) => {
-    const times = await infoTimesMs(subject, scale);
+    const times = await requestTimesMs(scale, (name) => subject.stat(name));
     p50[subject.name].push(median(times));
     p99[subject.name].push(quantile(times, 0.99));
     return 0;
   });
+  progress(`${scale.infos} URLs signed a round`);
+  const signing = await inTurns(pair, async (subject) =>
+    quantile(await requestTimesMs(scale, (name) => subject.sign(name)), 0.99),
+  );
   progress(`${scale.lists} pages of 1,000 a round`);
   const list = await inTurns(pair, async (subject) =>
     median(await listTimesMs(subject, scale.lists)),
@@ -100,6 +104,7 @@ async function metadata(): Promise<Figure[]> {
   return [
     { ...ms, what: `object info p50, ${among}`, floor: '', ...medians(p50) },
     { ...ms, what: `object info p99, ${among}`, floor: '< 10', ...medians(p99) },
+    { ...ms, what: 'sign a URL p99', floor: '< 1', ...signing },
     { ...ms, what: 'list 1,000 objects', floor: '< 50', ...list },
   ];
 }

@@ -89,15 +89,15 @@ export async function fill(subject: Subject, objects: number): Promise<void> {
   await withClients(16, objects, (index) => subject.put(objectName(index), body, body.length));
 }
 
-/** Milliseconds of each request for an object's metadata, one client, spread over all objects. */
-export async function infoTimesMs(
-  subject: Subject,
+/** Milliseconds of each request on one object, one client, spread over all objects. */
+export async function requestTimesMs(
   { infos, objects }: Pick<Scale, 'infos' | 'objects'>,
+  request: (name: string) => Promise<void>,
 ): Promise<number[]> {
   const times: number[] = [];
   for (let index = 0; index < infos; index += 1) {
     const name = objectName((index * 7919) % objects);
-    times.push(await timeMs(() => subject.stat(name)));
+    times.push(await timeMs(() => request(name)));
   }
   return times;
 }

@@ -15,6 +15,8 @@ export interface Subject {
   /** Bytes that arrived. */
   get(name: string): Promise<number>;
   stat(name: string): Promise<void>;
+  /** A URL that opens it for an hour. */
+  sign(name: string): Promise<void>;
   /** A page of 1,000. */
   list(prefix: string): Promise<void>;
   /** Resident memory, bytes. */
@@ -26,7 +28,9 @@ const bucket = 'bench';
 const token = user('bench');
 
 export async function startAerostore(dataDir: string): Promise<Subject> {
-  const server: Server = await startServer({ dataDir });
+  // The bench is one caller, and signs more than one may in a minute.
+  const env = { AEROSTORE_LIMIT_SIGNING: '1000000000' };
+  const server: Server = await startServer({ dataDir, env });
   const created = await ask(server, '/bucket', { method: 'POST', token, json: { name: bucket } });
   if (created.status !== 409) expectOk(created);
   const at = (name: string) => `/object/${bucket}/${name}`;
@@ -39,6 +43,10 @@ export async function startAerostore(dataDir: string): Promise<Subject> {
     get: async (name) => expectOk(await ask(server, at(name), { token })).bytes.length,
     stat: async (name) => {
       expectOk(await ask(server, `/object/info/${bucket}/${name}`, { token }));
+    },
+    sign: async (name) => {
+      const question = { method: 'POST', token, json: { expiresIn: 3600 } };
+      expectOk(await ask(server, `/object/sign/${bucket}/${name}`, question));
     },
     list: async (prefix) => {
       const query = `prefix=${prefix}&limit=1000`;
@@ -74,6 +82,9 @@ export async function startBaseline(folder: string): Promise<Subject> {
     get: async (name) => expectOk(await ask(target, `@/files/${flat(name)}`)).bytes.length,
     stat: async (name) => {
       expectOk(await ask(target, `@/stat/${flat(name)}`));
+    },
+    sign: async (name) => {
+      expectOk(await ask(target, `@/sign/${flat(name)}`));
     },
     list: async (prefix) => {
       const reply = expectOk(await ask(target, `@/list/${flat(prefix)}`));
