@@ -43,9 +43,10 @@ export async function signDownloads(
   const valid = validityOf(parts, validMs);
   if (!valid.ok) return valid;
   const terms = { validMs: valid.value, once: false, version: null };
+  const sharing = withOneKey(parts);
   const answers: (SignedPath & { readonly refusal: Rejection | undefined })[] = [];
   for (const path of paths) {
-    const answer = await signDownload(parts, call, { key: { bucket, path }, terms });
+    const answer = await signDownload(sharing, call, { key: { bucket, path }, terms });
     answers.push({
       path,
       signed: answer.ok ? answer.value : undefined,
@@ -59,6 +60,20 @@ export async function signDownloads(
     return refuse(refusal);
   }
   return ok(answers);
+}
+
+/** Signs with the key of the first signing, without looking for another each time. */
+function withOneKey(parts: IssuingParts): IssuingParts {
+  const { signingKeys } = parts;
+  let signer: ReturnType<typeof signingKeys.signer> | undefined;
+  const oneSigner = () => {
+    signer ??= signingKeys.signer();
+    return signer;
+  };
+  return {
+    ...parts,
+    signingKeys: { signer: oneSigner, verifier: (kid) => signingKeys.verifier(kid) },
+  };
 }
 
 export async function signUpload(

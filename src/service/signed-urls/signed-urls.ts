@@ -99,7 +99,7 @@ export interface SignedUrlParts {
   readonly ids: Ids;
   readonly observe: Observe;
   readonly once: Once;
-  readonly signingKeys: SigningKeys;
+  readonly signingKeys: Pick<SigningKeys, 'signer' | 'verifier'>;
   readonly signedUrlMaxTtlMs: number;
   readonly open: (
     found: Pick<ReadableObject, 'bucket' | 'object'>,
