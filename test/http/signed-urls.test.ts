@@ -317,6 +317,19 @@ describe('uploads', () => {
     expect(replies.filter(({ status }) => status === 403)).toHaveLength(19);
   });
 
+  test('for one use, repeated with its idempotency key, are answered as they were', async () => {
+    const { url } = await signedUpload('b/again', { single_use: true });
+    const headers = { 'content-type': 'text/plain', 'idempotency-key': 'one' };
+    const first = await put(url, { as: null, headers });
+    const again = await put(url, { as: null, headers });
+    expect([first.status, again.status]).toEqual([200, 200]);
+    expect(await again.json()).toEqual(await first.json());
+    const other = put(url, { as: null, headers, body: 'other' });
+    expect(await problem(other)).toContain('409 IdempotencyConflict');
+    const fresh = put(url, { as: null, headers: { ...headers, 'idempotency-key': 'two' } });
+    expect(await problem(fresh)).toContain('403 InvalidSignature');
+  });
+
   test('a download token uploads nothing', async () => {
     const { token } = await signed();
     const reply = put(`/object/upload/sign/b/a.txt?token=${token}`, { as: null });

@@ -7,6 +7,7 @@
  * other; a revocation holds for every use that is decided after it was answered.
  */
 import type { Clock, Ids, Observe } from '../../domain/effects.ts';
+import type { Idempotency } from '../../domain/events.ts';
 import type { BucketName, ObjectPath } from '../../domain/names.ts';
 import type { Result } from '../../domain/result.ts';
 import type { TokenClaims } from '../../domain/signed-urls/token.ts';
@@ -71,6 +72,8 @@ export interface Presented<C extends TokenClaims = TokenClaims> {
   readonly claims: C;
   readonly key: ObjectKey;
   readonly requestId: string;
+  /** Of an upload: a repeat is not refused for the use that the first one made. */
+  readonly idempotency?: Idempotency | undefined;
 }
 
 /** An upload that goes on as its issuer's. */

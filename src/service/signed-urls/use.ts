@@ -20,6 +20,8 @@ interface Use {
   readonly operation: Operation;
   /** Unix ms. */
   readonly nowMs: number;
+  /** The request was done before, and is about to be answered as it was then. */
+  readonly isRepeat: boolean;
 }
 
 export async function readSigned(
@@ -58,13 +60,16 @@ export async function uploadSigned(
   const { use, call } = begun.value;
   if (use.claims.operation !== 'upload') return refuse(invalid('it is for another operation'));
   const { claims } = use;
-  return ok({ call, grant: { claims, refuse: () => refusalOf(parts, use) } });
+  // What is committed is no repeat.
+  const committed = { ...use, isRepeat: false };
+  return ok({ call, grant: { claims, refuse: () => refusalOf(parts, committed) } });
 }
 
 async function begin(parts: IssuingParts, presented: Presented, operation: Operation) {
-  const { claims, key, requestId } = presented;
-  const use: Use = { claims, key, operation, nowMs: parts.clock.now() };
+  const { claims, key, requestId, idempotency } = presented;
   const call: Call = { caller: claims.issuer, requestId };
+  const isRepeat = idempotency !== undefined && parts.once.isKnown({ ...call, idempotency });
+  const use: Use = { claims, key, operation, nowMs: parts.clock.now(), isRepeat };
   const refusal = await refusalOf(parts, use);
   if (refusal) {
     const { code, message } = refusal;
@@ -81,10 +86,10 @@ async function begin(parts: IssuingParts, presented: Presented, operation: Opera
 
 async function refusalOf(
   { views }: IssuingParts,
-  { claims, key, operation, nowMs }: Use,
+  { claims, key, operation, nowMs, isRepeat }: Use,
 ): Promise<Rejection | undefined> {
   const revocations = await views.revocations(claims);
-  const isUsed = claims.once && views.isTokenUsed(claims.jti);
+  const isUsed = claims.once && !isRepeat && views.isTokenUsed(claims.jti);
   const state = stateOf(views, key);
   return refuseUse(claims, { ...key, operation, nowMs, state, isUsed, revocations });
 }
