@@ -41,6 +41,8 @@ export interface ObjectPage {
 export interface PageParts extends Reading {
   readonly limits: QueryLimits;
   readonly limit: number;
+  /** How many rows a source's bucket holds, about. */
+  readonly countOf: (source: Source) => number;
   /** Called before rows of a bucket are looked at. */
   readonly entering: (source: Source) => void;
 }
@@ -93,13 +95,15 @@ async function collectAll(
   sources: readonly Source[],
   maxRows: number,
 ): Promise<Collected | undefined> {
-  const { asked, limit, entering, budget } = parts;
+  const { asked, limit, entering, budget, countOf } = parts;
   const rows: Marked[] = [];
   const indexes = new Set<string>();
   budget.collected = 0;
   for (const source of sources) {
-    entering(source);
     const walk = narrowestWalk(source, asked.filters);
+    const isWhole = walk.by.index === 'path' && !walk.from && !walk.to;
+    if (isWhole && budget.collected + countOf(source) > maxRows) return undefined;
+    entering(source);
     indexes.add(walk.by.index);
     const found = await collectRows(parts, { source, walk }, { keep: limit + 1, maxRows });
     if (!found) return undefined;

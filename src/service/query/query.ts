@@ -46,7 +46,7 @@ function refuseExplanation({ caller }: Call, { explain }: QueryRequest) {
 }
 
 async function queryObjects(
-  { access, limits = usualLimits }: QueryParts,
+  { views, access, limits = usualLimits }: QueryParts,
   { call, request, moment }: { call: Call; request: QueryRequest; moment: Moment },
 ): Promise<Result<QueryPage<ObjectPage['rows'][number]>>> {
   const { query, limit, after, explain } = request;
@@ -60,7 +60,8 @@ async function queryObjects(
   };
   const budget = new Budget(limits.scanRows);
   const asked = { filters, order, after };
-  const page = await pageOf({ moment, asked, budget, limits, limit, entering }, sources);
+  const countOf = ({ bucket }: Source) => views.totals(bucket.keyspace).count;
+  const page = await pageOf({ moment, asked, budget, limits, limit, countOf, entering }, sources);
   if (!page.ok) return page;
   const { rows, next } = page.value;
   const explanation = explain

@@ -218,6 +218,9 @@ describe('work', () => {
     const limits = { scanRows: 10, sortRows: 20 };
     const asking = { call: service, search: '', order: 'size.desc', limits };
     await expect(page(asking)).rejects.toThrow('"order"');
+    await expect(page({ ...asking, search: 'path=gt.a' })).rejects.toThrow('"order"');
+    const narrow = { ...asking, search: 'bucket_id=eq.open&path=like.a/1*' };
+    expect((await page(narrow)).explanation).toMatchObject({ order: 'sorted' });
   });
 });
 
