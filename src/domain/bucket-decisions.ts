@@ -31,9 +31,15 @@ export function decideCreate(state: BucketState, command: CreateBucket): Result<
   });
 }
 
+/**
+ * `public` is Supabase's word: true is policy public. False is said of an authenticated bucket too,
+ * and must not make it private: it closes a public one and leaves others alone.
+ */
+export type BucketChanges = Partial<BucketSettings> & { readonly public?: boolean };
+
 export interface UpdateBucket {
   readonly caller: Caller;
-  readonly changes: Partial<BucketSettings>;
+  readonly changes: BucketChanges;
 }
 
 /** The event, or undefined where the settings are what was asked for already. */
@@ -45,7 +51,7 @@ export function decideUpdate(
   if (refusal) return refuse(refusal);
   if (!bucket) return refuse(rejection('NoSuchBucket'));
   const { updated_at: _updated, ...row } = bucket;
-  const next = { ...row, ...changes };
+  const next = { ...row, ...settled(bucket, changes) };
   if (opensToOthers({ bucket, totals, changes })) {
     const widening = authorize({ caller, action: 'bucket.widen', bucket });
     if (widening.refusal) {
@@ -66,10 +72,20 @@ export function decideUpdate(
 export function opensToOthers(change: {
   readonly bucket: BucketRow;
   readonly totals: Totals;
-  readonly changes: Partial<BucketSettings>;
+  readonly changes: BucketChanges;
 }): boolean {
   const { bucket, totals, changes } = change;
-  return totals.foreign > 0 && widens(bucket.policy, changes.policy ?? bucket.policy);
+  const { policy = bucket.policy } = settled(bucket, changes);
+  return totals.foreign > 0 && widens(bucket.policy, policy);
+}
+
+function settled(
+  bucket: BucketRow,
+  { public: isPublic, ...settings }: BucketChanges,
+): Partial<BucketSettings> {
+  if (isPublic === undefined || settings.policy !== undefined) return settings;
+  if (isPublic) return { ...settings, policy: 'public' };
+  return bucket.policy === 'public' ? { ...settings, policy: 'private' } : settings;
 }
 
 export function decideEmpty(

@@ -1,6 +1,6 @@
 /** The bucket routes: bodies and queries in, use cases called, bucket JSON out. */
 import type { BucketSettings } from '../domain/bucket.ts';
-import { type BucketName, parseBucketName } from '../domain/names.ts';
+import { parseBucketName } from '../domain/names.ts';
 import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import type { HttpParts } from './app.ts';
@@ -72,7 +72,7 @@ async function get({ service }: HttpParts, { call, rest }: Request): Promise<Res
 }
 
 async function update(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange, call, rest } = request;
+  const { exchange, rest } = request;
   const name = bucketNameOf(rest);
   if (!name.ok) return name;
   const body = await readBucketBody(parts, exchange);
@@ -82,11 +82,13 @@ async function update(parts: HttpParts, request: Request): Promise<Result<Answer
       return refuse(rejection('InvalidRequest', `The field "${field}": a bucket keeps its name`));
     }
   }
-  const keyed = await keyedCall(request, [body.value]);
-  if (!keyed.ok) return keyed;
-  const changes = await changesOf(parts, call, { name: name.value, body: body.value });
-  if (!changes.ok) return changes;
-  const updated = await parts.service.buckets.update(keyed.value, name.value, changes.value);
+  const call = await keyedCall(request, [body.value]);
+  if (!call.ok) return call;
+  const { public: isPublic } = body.value;
+  const updated = await parts.service.buckets.update(call.value, name.value, {
+    ...settingsOf(body.value),
+    ...(isPublic === undefined ? {} : { public: isPublic }),
+  });
   if (!updated.ok) return updated;
   const { bucket, position } = updated.value;
   const answer = { ...bucketJson(bucket), message: 'Successfully updated' };
@@ -159,18 +161,4 @@ function settingsOf(body: BucketBody): Settings {
     ...(allowed_mime_types === undefined ? {} : { allowed_mime_types }),
     ...(max_file_size === undefined ? {} : { max_file_size }),
   };
-}
-
-async function changesOf(
-  { service }: HttpParts,
-  call: Request['call'],
-  { name, body }: { readonly name: BucketName; readonly body: BucketBody },
-): Promise<Result<Settings>> {
-  const settings = settingsOf(body);
-  if (settings.policy !== undefined || body.public === undefined) return ok(settings);
-  if (body.public) return ok({ ...settings, policy: 'public' });
-  // `public: false` is said of an authenticated bucket too, and must not make it private.
-  const bucket = await service.buckets.get(call, name);
-  if (!bucket.ok) return bucket;
-  return ok(bucket.value.policy === 'public' ? { ...settings, policy: 'private' } : settings);
 }

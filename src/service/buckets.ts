@@ -1,6 +1,7 @@
 /** Buckets: create, read, list, update, empty, delete (B1–B5). */
-import { type BucketRow, type BucketSettings, bucketAfter, noTotals } from '../domain/bucket.ts';
+import { type BucketRow, bucketAfter, noTotals } from '../domain/bucket.ts';
 import {
+  type BucketChanges,
   type BucketState,
   decideCreate,
   decideDeleteBucket,
@@ -113,7 +114,7 @@ async function update(
   request: {
     readonly call: Call;
     readonly name: BucketName;
-    readonly changes: Partial<BucketSettings>;
+    readonly changes: BucketChanges;
   },
 ): ReturnType<Buckets['update']> {
   const { views, access } = parts;

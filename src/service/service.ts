@@ -4,6 +4,7 @@
  */
 import type { ByteStream, OpenBlob } from '../blobs/blob-store.ts';
 import type { BucketRow, BucketSettings, Totals } from '../domain/bucket.ts';
+import type { BucketChanges } from '../domain/bucket-decisions.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { Idempotency } from '../domain/events.ts';
 import type { BucketName, ObjectPath, Position } from '../domain/names.ts';
@@ -52,7 +53,7 @@ export interface Buckets {
   update(
     call: Call,
     name: BucketName,
-    changes: Partial<BucketSettings>,
+    changes: BucketChanges,
   ): Promise<Result<Changed & { readonly bucket: BucketRow }>>;
   empty(call: Call, name: BucketName): Promise<Result<Changed & { readonly deleted: number }>>;
   remove(

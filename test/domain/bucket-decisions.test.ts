@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type BucketSettings, bucketPolicies, widens } from '../../src/domain/bucket.ts';
+import {
+  type BucketPolicy,
+  type BucketSettings,
+  bucketPolicies,
+  widens,
+} from '../../src/domain/bucket.ts';
 import {
   type CreateBucket,
   decideCreate,
@@ -169,6 +174,33 @@ describe('update', () => {
     given(bucketCreated())
       .when(decideUpdate, command(service))
       .thenMatching({ changed: ['max_file_size'] });
+  });
+});
+
+describe('the word public', () => {
+  const said = (policy: BucketPolicy, isPublic: boolean) => {
+    const { state } = given(bucketCreated({ policy }));
+    const decision = decideUpdate(state, { caller: boris, changes: { public: isPublic } });
+    return decision.ok ? (decision.value?.bucket.policy ?? 'unchanged') : decision.rejection.code;
+  };
+
+  test('opens a bucket, closes a public one, and leaves an authenticated one alone', () => {
+    expect([said('private', true), said('authenticated', true), said('public', true)]).toEqual([
+      'public',
+      'public',
+      'unchanged',
+    ]);
+    expect([said('private', false), said('authenticated', false), said('public', false)]).toEqual([
+      'unchanged',
+      'unchanged',
+      'private',
+    ]);
+  });
+
+  test('opens nothing that holds objects of others', () => {
+    given(bucketCreated(), objectStored('olga', 'x'))
+      .when(decideUpdate, { caller: boris, changes: { public: true } })
+      .thenRefused('AccessDenied');
   });
 });
 
