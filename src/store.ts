@@ -161,7 +161,11 @@ async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
   const { files, layout, ids, clock, openViewsStore: openStore } = options;
   const startedMs = clock.now();
   const remembered = await remember(files, layout);
-  const openLeft = () => openLeftViews({ ...options, openStore });
+  // Views that are to go are not opened: LevelDB may end the process over what is wrong with them.
+  const openLeft = async (): Promise<LeftViews> =>
+    options.rebuild
+      ? { store: undefined, witnesses: [] }
+      : openLeftViews({ ...options, openStore });
   const left = await withReserve(options, openLeft);
   const witnesses = [...remembered.witnesses, ...left.witnesses];
   const journal = await openLog(options, witnesses).catch(async (cause: unknown) => {

@@ -87,8 +87,6 @@ export interface RecoveryParts {
   readonly fenceEvery?: FenceInterval;
   /** When the start began, Unix ms. */
   readonly startedMs: number;
-  /** Build the views anew although they could be trusted. */
-  readonly rebuild?: boolean;
   /** Records that were replayed, and that there are to replay. */
   readonly onProgress?: (records: number, total: number) => void;
 }
@@ -105,7 +103,7 @@ export interface Recovered extends LevelViews {
   readonly report: Omit<RecoveryReport, 'missing_blobs'>;
 }
 
-/** `left` is taken over: used, or closed. */
+/** `left` is taken over: used, or closed. Without it the views are built anew. */
 export async function recover(parts: RecoveryParts, left: LeftViews['store']): Promise<Recovered> {
   const { files, layout, observe } = parts;
   const start = await startingPoint(parts, left);
@@ -202,7 +200,7 @@ async function startingPoint(
   parts: RecoveryParts,
   left: LeftViews['store'],
 ): Promise<StartingPoint> {
-  const known = left && !parts.rebuild ? await knownViews(parts, left) : undefined;
+  const known = left ? await knownViews(parts, left) : undefined;
   if (known) return known;
   await left?.close();
   return newViews(parts);

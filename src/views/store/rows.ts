@@ -44,6 +44,6 @@ export function checkRow(key: Buffer, row: Buffer): void {
 }
 
 /** A key for an operator's eyes: the kind of row and the beginning of the rest in hex. */
-function nameOf(key: Buffer): string {
+export function nameOf(key: Buffer): string {
   return `${key.toString('latin1', 0, 1)}:${key.toString('hex', 1, 65)}`;
 }
