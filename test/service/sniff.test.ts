@@ -64,7 +64,7 @@ describe('peek', () => {
     [10, 1000],
     [2, 10_000],
   ])('puts back what it read: %i chunks of %i bytes', async (count, sizeBytes) => {
-    const { head, whole } = await peek(chunks(count, sizeBytes));
+    const { head, whole } = await peek(chunks(count, sizeBytes), Infinity);
     const expected = Buffer.concat(
       Array.from({ length: count }, (_, index) => Buffer.alloc(sizeBytes, index)),
     );
@@ -84,8 +84,18 @@ describe('peek', () => {
         ended = true;
       }
     }
-    const { cancel } = await peek(endless());
+    const { cancel } = await peek(endless(), Infinity);
     await cancel();
     expect(ended).toBe(true);
+  });
+
+  it('waits for no more of a body that is too long already', async () => {
+    async function* stalling() {
+      yield Buffer.from('12345');
+      yield Buffer.from('6');
+      await new Promise(() => undefined);
+    }
+    const { head } = await peek(stalling(), 5);
+    expect(String(head)).toBe('123456');
   });
 });

@@ -9,8 +9,14 @@ import { allowsMime, essenceOf } from '../../domain/values/mime.ts';
 /** What `file-type` wants to see at most, bytes. */
 export const sampleBytes = 4100;
 
-/** Reads ahead: the first bytes, and the whole stream with them put back. */
-export async function peek(bytes: ByteStream): Promise<{
+/**
+ * Reads ahead: the first bytes, and the whole stream with them put back. What is longer than `maxBytes`
+ * is not waited for any further.
+ */
+export async function peek(
+  bytes: ByteStream,
+  maxBytes: number,
+): Promise<{
   readonly head: Uint8Array;
   readonly whole: ByteStream;
   /** Ends the stream where `whole` will not be read. */
@@ -20,7 +26,7 @@ export async function peek(bytes: ByteStream): Promise<{
   const chunks: Uint8Array[] = [];
   let length = 0;
   let ended = false;
-  while (length < sampleBytes && !ended) {
+  while (length < sampleBytes && length <= maxBytes && !ended) {
     const next = await iterator.next();
     if (next.done) ended = true;
     else {

@@ -135,7 +135,7 @@ async function stage(
   const closed = closedTo();
   if (closed) return refuse(closed);
   try {
-    const { head, whole, cancel } = await peek(body.bytes);
+    const { head, whole, cancel } = await peek(body.bytes, maxBytes);
     for (const allowed of typeLists(admission)) {
       const seen = await forbiddenType(head, contentType, allowed);
       if (seen === undefined) continue;
