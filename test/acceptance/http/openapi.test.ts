@@ -90,6 +90,10 @@ const hostile = fc.constantFrom(
 const sensible = fc.constantFrom(
   'fuzz',
   'a/b.txt',
+  '*',
+  'bytes=1-2',
+  'bytes=9-',
+  'k1',
   'eq.x',
   'gte.5',
   'like.*a*%',
@@ -158,10 +162,8 @@ function shotAt(template: string, method: string, operation: Operation): fc.Arbi
     : fc.option(raw, { nil: undefined, freq: content['*/*'] ? 10 : 1 });
   return fc
     .record({
-      places: fc.array(fc.oneof({ weight: 3, arbitrary: sensible }, text), {
-        minLength: 2,
-        maxLength: 2,
-      }),
+      bucket: fc.oneof({ weight: 4, arbitrary: fc.constant('fuzz') }, text),
+      path: fc.oneof({ weight: 4, arbitrary: fc.constantFrom('a/b.txt', 'c') }, text),
       query: fc.array(fc.tuple(queryName, text), { maxLength: 4 }),
       headers: fc.array(fc.tuple(fc.constantFrom('range', ...ofPlace('header')), text), {
         maxLength: 3,
@@ -172,15 +174,14 @@ function shotAt(template: string, method: string, operation: Operation): fc.Arbi
         'multipart/form-data; boundary=x',
         'x',
       ),
-      token: fc.constantFrom(undefined, user('ann'), user('bob'), service, service, 'garbage'),
+      token: fc.constantFrom(undefined, user('ann'), user('ann'), user('bob'), service, 'garbage'),
       isHead: fc.boolean(),
       body,
     })
-    .map(({ places, query, headers, type, token, isHead, body: sent }) => {
-      const [bucket = '', path = ''] = places;
+    .map(({ bucket, path, query, headers, type, token, isHead, body: sent }) => {
       const encode = (part: string) => encodeURIComponent(part.toWellFormed());
       const at = template
-        .replace('{bucket}', encode(bucket === 'a/b.txt' ? 'fuzz' : bucket))
+        .replace('{bucket}', encode(bucket))
         .replace('{path}', path.split('/').map(encode).join('/'))
         .replace('{id}', encode(bucket));
       const search = new URLSearchParams(query).toString();
