@@ -162,6 +162,22 @@ it('goes on behind its mark and says everything once', async () => {
   );
 }, 60_000);
 
+it('keeps the first of however many there are', async () => {
+  const items = Array.from({ length: 4000 }, (_, index) => ({
+    path: `f${index}`,
+    ownerId: 'alice',
+    timeMs: 1 + ((index * 7919) % 4001),
+  }));
+  const views = await viewsOf(items);
+  for (const order of ['asc', 'desc'] as const) {
+    const asked = { keyspace, prefix: '', search: '', by: 'created_at', order } as const;
+    const page = await views.browse({ ...asked, offset: 2, limit: 3 });
+    const wanted = naive(items, { ...asked, offset: 2, limit: 3 }).slice(2, 5);
+    expect(valuesOf(page)).toEqual(wanted.map(({ value }) => value));
+    expect(page?.next).toEqual(wanted.at(-1));
+  }
+});
+
 it('reads no more than it may, and a folder counts once whatever lies in it', async () => {
   const item = (path: string): Item => ({ path, ownerId: 'alice', timeMs: 1 });
   const many = Array.from({ length: 300 }, (_, index) => item(`dir/${index}`));

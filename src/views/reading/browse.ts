@@ -11,7 +11,7 @@ import type { ViewsStore } from '../store.ts';
 import { type BrowseMark, type BrowsePage, type BrowseQuery, ViewsDamaged } from '../views.ts';
 import { type Step, Steps } from './steps.ts';
 
-/** Steps in one request: about a second of this machine, with others in between. */
+/** Steps in one request: a second or three of a machine with two cores, with others in between. */
 export const browsable = 100_000;
 
 export async function browse(
@@ -69,7 +69,8 @@ async function collect(
   for (const narrow of beginnings(query)) {
     const { search: _search, by: _by, after, ...rest } = query;
     const mark = isByPath && after ? { after } : {};
-    const steps = new Steps(store, { ...rest, ...mark, narrow }, { snapshot, expected: 128 });
+    const expected = query.delimiter ? 128 : needed;
+    const steps = new Steps(store, { ...rest, ...mark, narrow }, { snapshot, expected });
     try {
       for (let step = await steps.next(); step; step = await steps.next()) {
         read += 1;
@@ -81,12 +82,21 @@ async function collect(
         const row = isShown && step.kind === 'path' ? { row: step.row() } : {};
         found.push({ ...candidate, ...row });
         if (isByPath && found.length >= needed) return found;
+        if (found.length > 2 * needed + slack) keepFirst(found, needed, query);
       }
     } finally {
       await steps.close();
     }
   }
   return isByPath ? found : found.sort((left, right) => compare(left, right, query));
+}
+
+/** Sorted now and then, a few stay of however many there are. */
+const slack = 1024;
+
+function keepFirst(found: Found[], count: number, query: BrowseQuery): void {
+  found.sort((left, right) => compare(left, right, query));
+  found.length = count;
 }
 
 function nameOf({ value }: Step, { prefix }: BrowseQuery): string {
@@ -106,12 +116,18 @@ function compare(left: BrowseMark, right: BrowseMark, { order }: BrowseQuery): n
   return order === 'asc' ? ascending : -ascending;
 }
 
-/** Letters whose both cases are looked for one after the other; what follows is compared. */
+/** As many letters are looked for in both cases, one way after the other; what follows is compared. */
 const foldedLetters = 4;
+const foldedBytes = 64;
+
+/** ASCII without control characters and the slash, up to the letter that would be one too many. */
+const foldable = new RegExp(
+  `^(?:[\\x20-\\x2e\\x30-\\x40\\x5b-\\x60\\x7b-\\x7e]*[A-Za-z]?){0,${foldedLetters}}`,
+);
 
 /** The ways in which the search's first letters can be written, in the order of the list. */
 function beginnings({ search, order }: BrowseQuery): string[] {
-  const letters = /^[\x21-\x2e\x30-\x7e]*/.exec(search)?.[0].slice(0, foldedLetters) ?? '';
+  const letters = foldable.exec(search.slice(0, foldedBytes))?.[0] ?? '';
   const ways = [...letters].reduce(
     (heads, letter) => {
       const cases = new Set([letter.toUpperCase(), letter.toLowerCase()]);
