@@ -7,6 +7,7 @@ import { nodeFiles } from '#files';
 import { BlobDamaged } from '../../src/blobs/blob-store.ts';
 import { openHome } from '../../src/home/home.ts';
 import { openSigningKeys } from '../../src/home/signing-keys.ts';
+import { Refused } from '../../src/service/service.ts';
 import { openStore, type Store } from '../../src/store.ts';
 import { openStoredViews } from '../../src/views/stored-views.ts';
 import { createObserve, random, randomIds, systemClock } from '../../src/world.ts';
@@ -92,7 +93,7 @@ async function readAll(store: Store, texts: Trial['texts']): Promise<'all' | 'so
   const expected = Object.keys(texts);
   let found = 0;
   for (const path of new Set([...paths, ...expected])) {
-    const bytes = await get(rig, service, { bucket: 'b', path }).catch(withoutChecksums);
+    const bytes = await get(rig, service, { bucket: 'b', path }).catch(refusalIn);
     if (bytes === 'NotReady') return 'NotReady';
     if (typeof bytes === 'string') continue;
     if (bytes.toString() !== texts[path]) throw new Error(`${path} holds ${bytes.toString()}`);
@@ -101,8 +102,9 @@ async function readAll(store: Store, texts: Trial['texts']): Promise<'all' | 'so
   return found === expected.length && paths.length === expected.length ? 'all' : 'some';
 }
 
-/** An object whose row of checksums vanished is answered by nothing. */
-function withoutChecksums(fault: unknown): string {
+/** The views may close between the row and its bytes; a blob whose row of checksums vanished is no value. */
+function refusalIn(fault: unknown): string {
+  if (fault instanceof Refused) return fault.rejection.code;
   if (fault instanceof BlobDamaged && fault.message.startsWith('no checksums')) return 'nothing';
   throw fault;
 }
