@@ -63,7 +63,7 @@ test('the page is served whole, from this origin and under a strict policy', asy
   expect((await ask(server, '@/docs/swagger-ui-bundle.js')).text()).toContain('SwaggerUIBundle');
 });
 
-const hostile = fc.constantFrom(
+const hostileTexts = [
   '',
   '.',
   '..',
@@ -86,7 +86,8 @@ const hostile = fc.constantFrom(
   '*'.repeat(2_000),
   '('.repeat(500),
   '2026-13-45T99:99:99Z',
-);
+];
+const hostile = fc.constantFrom(...hostileTexts);
 const sensible = fc.constantFrom(
   'fuzz',
   'a/b.txt',
@@ -248,6 +249,51 @@ test('a seeded fuzz finds no fault and no answer that the document does not tell
   expect(counts.get(200) ?? 0, JSON.stringify([...counts])).toBeGreaterThan(runs / 20);
   expect((await ask(server, '@/health/ready')).status).toBe(200);
 }, 300_000);
+
+test('every hostile text in every parameter of every route is answered as documented', async () => {
+  await provide();
+  const shots = Object.entries(document.paths).flatMap(([template, item]) =>
+    Object.entries(item).flatMap(([method, { parameters }]) =>
+      parameters.flatMap((parameter) =>
+        hostileTexts.map((value) => aimedAt({ template, method, parameter, value })),
+      ),
+    ),
+  );
+  expect(shots.length).toBeGreaterThan(2_000);
+  const waiting = shots.values();
+  const shooter = async () => {
+    for (const shot of waiting) await fire(shot);
+  };
+  await Promise.all(Array.from({ length: 8 }, shooter));
+}, 300_000);
+
+function aimedAt(aim: {
+  readonly template: string;
+  readonly method: string;
+  readonly parameter: Parameter;
+  readonly value: string;
+}): Shot {
+  const { template, method, parameter, value } = aim;
+  const usual: Readonly<Record<string, string>> = { bucket: 'fuzz', path: 'a/b.txt', id: 'none' };
+  const at = template.replaceAll(/\{(\w+)\}/g, (_word, name: string) => {
+    const text = parameter.in === 'path' && parameter.name === name ? value : (usual[name] ?? '');
+    return name === 'path' && text !== value ? text : encodeURIComponent(text.toWellFormed());
+  });
+  const search = new URLSearchParams(
+    parameter.in === 'query' ? { [parameter.name]: value } : {},
+  ).toString();
+  const header = value.replace(headerText, '').slice(0, 900);
+  return {
+    template,
+    method,
+    path: `@${at}${search === '' ? '' : `?${search}`}`,
+    question: {
+      method: method.toUpperCase(),
+      token: template.includes('/admin/') ? service : user('eve'),
+      headers: parameter.in === 'header' ? { [parameter.name]: header } : {},
+    },
+  };
+}
 
 /** What the fuzz may have deleted. */
 async function provide(): Promise<void> {
