@@ -97,7 +97,10 @@ export class ViewsStore {
     this.#applied = found.applied;
   }
 
-  /** The last position written here. Just after opening it is only a claim: see DESIGN "Views". */
+  /**
+   * The last position written here. Just after opening it is only a claim: docs/architecture.md,
+   * "Why a fence".
+   */
   get applied(): Position {
     return this.#applied;
   }
