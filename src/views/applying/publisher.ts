@@ -26,7 +26,7 @@ interface Publication {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
-/** With more blobs than this left to publish, the apply waits until some are. */
+/** With more blobs than this left to publish, the apply waits until none is. */
 const PENDING_LIMIT = 10_000;
 
 export class Publisher {
