@@ -79,8 +79,8 @@ async function patch(
       const command = { caller, changes, ...conditions, maxFileSizeBytes };
       const decided = decidePatch({ bucket, object }, command);
       if (!decided.ok) return decided;
-      const isRenamed = decided.value?.changed.includes('content_type');
-      if (isRenamed && declared !== undefined && bucket && object) {
+      const isRetyped = decided.value?.changed.includes('content_type');
+      if (isRetyped && declared !== undefined && bucket && object) {
         const forbidden = await refuseBytes(parts, { from: bucket, object, to: bucket, declared });
         if (forbidden) return forbidden;
       }
