@@ -25,6 +25,7 @@ export const rejectionCodes = [
   'InvalidMimeType',
   'InvalidRange',
   'RequestTimeout',
+  'LengthRequired',
   'TooManyRequests',
   'OutcomeUnknown',
   'Overloaded',

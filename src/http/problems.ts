@@ -44,6 +44,7 @@ export const problems: Readonly<Record<Problem['code'], Wording>> = {
   NoSuchRoute: { status: 404 },
   MethodNotAllowed: { status: 405 },
   RequestTimeout: { status: 408 },
+  LengthRequired: { status: 411 },
   BucketAlreadyExists: { status: 409, ...duplicate },
   KeyAlreadyExists: { status: 409, ...duplicate },
   BucketNotEmpty: {

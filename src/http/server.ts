@@ -62,6 +62,8 @@ export function createServer(parts: {
     // Node would answer a missing Host without the usual JSON.
     requireHostHeader: false,
   });
+  // Node drops headers past its count without a word; the block's size is the limit here.
+  server.maxHeadersCount = 0;
   server.maxConnections = settings.maxConnections + overflowConnections;
   server.on('connection', (socket) => door.connected(socket));
   server.on('request', (incoming, outgoing) => door.receive(incoming, outgoing, false));

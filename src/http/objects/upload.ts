@@ -31,11 +31,17 @@ export async function upload(
   if (!key.ok) return key;
   const headers = uploadHeaders(request.exchange.incoming.headers, mode);
   if (!headers.ok) return headers;
+  if (!request.exchange.body.hasLength) return refuse(lengthRequired);
   const isForm = essenceOf(headers.value.contentType) === 'multipart/form-data';
   const { grant } = mode;
   const asked: Asked = { request, key: key.value, headers: headers.value, grant };
   return isForm ? uploadForm(parts, asked) : uploadRaw(parts, asked);
 }
+
+/** An object of no bytes is one by its word only: RFC 9110 §15.5.12. */
+const lengthRequired = rejection('LengthRequired', 'An upload tells its length', {
+  hint: 'Send Content-Length, 0 for an empty object, or Transfer-Encoding: chunked.',
+});
 
 interface Asked {
   readonly request: Request;

@@ -21,6 +21,8 @@ export class RequestBody {
   /** As Content-Length declares; undefined where the body is chunked. */
   readonly declaredBytes: number | undefined;
   bytesRead = 0;
+  /** The request says how its body ends; without that it has none (RFC 9112 §6.3). */
+  readonly hasLength: boolean;
 
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
@@ -44,7 +46,10 @@ export class RequestBody {
     this.#options = options;
     this.#isAwaited = options.expectsContinue;
     const length = incoming.headers['content-length'];
-    const isChunked = incoming.headers['transfer-encoding'] !== undefined;
+    const coding = incoming.headers['transfer-encoding'];
+    const isChunked = coding !== undefined;
+    this.hasLength = isChunked || length !== undefined;
+    if (isChunked && coding.trim().toLowerCase() !== 'chunked') this.#failure = unknownCoding;
     this.declaredBytes = isChunked ? undefined : Number(length ?? 0);
     this.#exists = this.declaredBytes !== 0;
   }
@@ -140,6 +145,9 @@ export class RequestBody {
 }
 
 const wakingEvents = ['readable', 'end', 'error', 'close'] as const;
+
+// RFC 9112 §6.1: what is not understood must not be taken for content.
+const unknownCoding = rejection('InvalidRequest', 'The only Transfer-Encoding here is "chunked"');
 
 export const incomplete = rejection('IncompleteBody', 'The body ended before its declared length');
 

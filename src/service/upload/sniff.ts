@@ -77,12 +77,47 @@ export async function forbiddenType(
 }
 
 async function recognise(head: Uint8Array, declared: string): Promise<string | undefined> {
-  const found = await fileTypeFromBuffer(head);
+  const magic = (await fileTypeFromBuffer(head))?.mime;
+  const found = magic !== undefined && isEvidence(magic, head) ? { mime: magic } : undefined;
   if (found && found.mime !== 'application/xml') {
     return isContainerOf(found.mime, declared) ? declared : found.mime;
   }
   // Plain text may speak of HTML without being it.
   return declared === 'text/plain' ? undefined : markupType(head);
+}
+
+/** Types whose magic is long enough to mean something at the head of a text. */
+const longTextMagic = new Set([
+  'application/pdf',
+  'application/postscript',
+  'application/rtf',
+  'application/xml',
+  'image/gif',
+]);
+
+/** "BMW is a car" is no bitmap: where all of the head is text, a magic of a few letters says nothing. */
+function isEvidence(magic: string, head: Uint8Array): boolean {
+  return longTextMagic.has(magic) || !isText(head);
+}
+
+/** UTF-8 without control characters but white space, or UTF-16 by its byte order mark. */
+function isText(head: Uint8Array): boolean {
+  const [first, second] = head;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    const encoding = first === 0xff ? 'utf-16le' : 'utf-16be';
+    return isPlain(new TextDecoder(encoding).decode(head.subarray(0, head.length & ~1)));
+  }
+  try {
+    // `stream`: the last character may be cut off.
+    return isPlain(new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }));
+  } catch {
+    return false;
+  }
+}
+
+function isPlain(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.length > 0 && !/[\u0000-\u0008\u000b\u000e-\u001f\u007f\ufffd]/.test(text);
 }
 
 /** HTML and SVG have no magic bytes: their first tag tells (after a BOM, comments, a doctype). */

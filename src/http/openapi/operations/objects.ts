@@ -54,6 +54,7 @@ export const uploadRefusals: readonly RejectionCode[] = [
   'EntityTooLarge',
   'InvalidMimeType',
   'RequestTimeout',
+  'LengthRequired',
 ];
 
 export const downloadOperation: Operation = {
