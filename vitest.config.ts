@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/acceptance/**', 'node_modules/**'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
+    maxWorkers: '100%',
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts', 'wal/**/*.ts'],
