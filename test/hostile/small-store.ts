@@ -51,7 +51,7 @@ export async function smallStore(ending: 'clean' | 'killed'): Promise<AtRest> {
   return atRest(rig, shown);
 }
 
-export function upload(rig: Rig, path: string, text: string): Promise<void> {
+function upload(rig: Rig, path: string, text: string): Promise<void> {
   return done(put(rig, alice, { bucket: 'b', path, bytes: Buffer.from(text) }));
 }
 
@@ -60,7 +60,7 @@ async function done(result: Promise<{ readonly ok: boolean }>): Promise<void> {
   if (!ok) throw new Error('the small store could not be made');
 }
 
-export function atRest({ disk, views }: Rig, shown: string): AtRest {
+function atRest({ disk, views }: Rig, shown: string): AtRest {
   const files = new Map<string, Buffer>();
   const folders: string[] = [];
   for (const path of disk.paths()) {
@@ -115,7 +115,7 @@ export async function start(rig: Rig): Promise<Outcome> {
 }
 
 /** True where nothing that was there before is gone or another; what a start adds does not count. */
-export function isUntouched(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): boolean {
+function isUntouched(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): boolean {
   return changedIn(disk, before).length === 0;
 }
 
