@@ -22,6 +22,7 @@ import { createBuckets } from './service/buckets.ts';
 import { createCommit } from './service/commit.ts';
 import { createDrainer, type Drainer } from './service/drain.ts';
 import { createDiskGuard, type DiskGuard, type DiskMarks } from './service/guard/disk-guard.ts';
+import { countStart, uncountStart } from './service/guard/doubtful-views.ts';
 import { guardService } from './service/guard/gate.ts';
 import { followViews, type LiveViews } from './service/guard/live-views.ts';
 import {
@@ -158,18 +159,22 @@ interface OpenRecovered {
 
 /** Log, blobs and views, level; the views are opened first, for the log is held against them. */
 async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
-  const { files, layout, ids, clock, openViewsStore: openStore } = options;
+  const { files, layout, ids, clock, observe, openViewsStore: openStore } = options;
   const startedMs = clock.now();
   const remembered = await remember(files, layout);
+  const mark = remembered.marker ?? remembered.fence;
+  const isDoubtful = mark !== undefined && (await countStart(files, layout, mark));
+  if (isDoubtful) observe.warn('starts keep ending under the views: they are built anew');
   // Views that are to go are not opened: LevelDB may end the process over what is wrong with them.
   const openLeft = async (): Promise<LeftViews> =>
-    options.rebuild
+    options.rebuild || isDoubtful
       ? { store: undefined, witnesses: [] }
       : openLeftViews({ ...options, openStore });
   const left = await withReserve(options, openLeft);
   const witnesses = [...remembered.witnesses, ...left.witnesses];
   const journal = await openLog(options, witnesses).catch(async (cause: unknown) => {
     await left.store?.close();
+    await uncountStart(files, layout);
     throw cause;
   });
   const newBlobId = () => ids.blobId();

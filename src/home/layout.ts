@@ -20,6 +20,8 @@ export interface Layout {
   readonly reserveFile: string;
   readonly fenceFile: string;
   readonly cleanMarkerFile: string;
+  /** How often the views were opened since they were last known to be whole. */
+  readonly startsFile: string;
   readonly loginSecretFile: string;
   readonly signingKeysFile: string;
   /** Held while the signing keys are changed, by whoever changes them; like `lock`. */
@@ -45,6 +47,7 @@ export function layoutOf(directory: string): Layout {
     reserveFile: at('reserve'),
     fenceFile: at('fence'),
     cleanMarkerFile: at('clean'),
+    startsFile: at('starts'),
     loginSecretFile: at('keys', 'login-secret'),
     signingKeysFile: at('keys', 'signing-keys'),
     keysLock: at('keys', 'lock'),

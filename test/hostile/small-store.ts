@@ -122,8 +122,9 @@ function isUntouched(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): boo
 export function changedIn(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): string[] {
   const changed: string[] = [];
   for (const [path, bytes] of before) {
-    // The pid file says who came last.
-    if (path !== `${dataDirectory}/pid` && !disk.peek(path)?.equals(bytes)) changed.push(path);
+    // Who came last, and how often.
+    const isChatter = path === `${dataDirectory}/pid` || path === `${dataDirectory}/starts`;
+    if (!isChatter && !disk.peek(path)?.equals(bytes)) changed.push(path);
   }
   return changed;
 }

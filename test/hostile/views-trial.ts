@@ -27,8 +27,6 @@ export interface Trial {
   /** What each path must hold, where it holds anything. */
   readonly texts: Readonly<Record<string, string>>;
   readonly digest: string;
-  /** As an operator does it who builds the views anew. */
-  readonly rebuild: boolean;
 }
 
 export type Found = 'rebuilt' | 'found by a read' | 'found by the check' | 'harmless';
@@ -51,7 +49,6 @@ export async function upload(store: Store, index: number, text: string): Promise
 
 export async function openReal(
   directory: string,
-  rebuild = false,
 ): Promise<{ store: Store; close(): Promise<void> }> {
   const home = await openHome({ files: nodeFiles, directory, reserveBytes: 4096 });
   const { layout, nodeId, reserve } = home;
@@ -75,7 +72,6 @@ export async function openReal(
     upkeep: { orphanGraceMs: 1e9, retentionMs: 'keep' },
     fenceEvery: { records: 25, bytes: 1e9 },
     pause: async () => {},
-    rebuild,
     openViewsStore: ({ fresh }) =>
       openStoredViews({ files: nodeFiles, path: layout.views, newId, fresh }),
   });
@@ -109,8 +105,8 @@ function refusalIn(fault: unknown): string {
   throw fault;
 }
 
-async function tryOne({ directory, texts, digest, rebuild }: Trial): Promise<Found> {
-  const { store, close } = await openReal(directory, rebuild);
+async function tryOne({ directory, texts, digest }: Trial): Promise<Found> {
+  const { store, close } = await openReal(directory);
   try {
     const seen = await readAll(store, texts);
     await store.settled();
