@@ -305,6 +305,18 @@ describe('a revocation', () => {
     expect(await use(second)).toBe(shown);
   });
 
+  test('until a moment to come reaches up to now: the next owner signs as ever', async () => {
+    const at = key('open', 'shared');
+    const terms = { once: false, version: null };
+    await put(rig, bob, { ...at, bytes });
+    const former = must(await urls().signDownload(bob, at, terms));
+    must(await urls().revoke(bob, { ...at, issuedBefore: Date.UTC(2999, 0, 1) }));
+    expect(await use(former, at)).toBe('InvalidSignature');
+    await rig.store.service.objects.remove(bob, at);
+    await put(rig, alice, { ...at, bytes });
+    expect(await use(must(await urls().signDownload(alice, at, terms)), at)).toBe(shown);
+  });
+
   test("is for the object's owner, the bucket's owner and the service", async () => {
     const signed = await download();
     expect(codeOf(await urls().revoke(bob, { token: signed.token }))).toBe('NoSuchBucket');

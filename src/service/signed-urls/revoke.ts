@@ -53,7 +53,10 @@ export async function revokeTokens(
 
 interface Target {
   readonly place: Place;
-  /** `nowMs`: up to when a revocation reaches that names no moment. */
+  /**
+   * `nowMs`: up to when a revocation reaches that names no moment, and at most. What is signed later
+   * may be another owner's, whom nobody revokes in advance.
+   */
   readonly scopeAt: (nowMs: number) => RevocationScope;
 }
 
@@ -66,10 +69,10 @@ async function targetOf(
     if (!claims.ok) return claims;
     return ok({ place: claims.value, scopeAt: () => ({ kind: 'token', claims: claims.value }) });
   }
-  const { bucket, path, issuedBefore } = revoking;
+  const { bucket, path, issuedBefore = Number.POSITIVE_INFINITY } = revoking;
   return ok({
     place: { bucket, path },
-    scopeAt: (nowMs) => ({ kind: 'bucket', path, issuedBefore: issuedBefore ?? nowMs }),
+    scopeAt: (nowMs) => ({ kind: 'bucket', path, issuedBefore: Math.min(issuedBefore, nowMs) }),
   });
 }
 

@@ -63,7 +63,7 @@ export type Revoking =
   | {
       readonly bucket: BucketName;
       readonly path: ObjectPath | null;
-      /** Unix ms, inclusive; now where left out. */
+      /** Unix ms, inclusive; now where left out, and at most now. */
       readonly issuedBefore?: number | undefined;
     };
 
