@@ -112,6 +112,25 @@ export type Config = {
 /** Every name that is known, in the order of the table. */
 export const settingNames: readonly string[] = Object.values(settings).map(({ name }) => name);
 
+/** What these configure is not built yet. */
+const idleFields = [
+  'logRetentionMs',
+  'metrics',
+  'accel',
+  'accessAudit',
+  'webhookAllow',
+  'maxSubscribers',
+] as const satisfies readonly (keyof Config)[];
+
+/** The names that ask for something other than the default and get nothing: start-up says so. */
+export function settingsWithoutEffect(config: Config): string[] {
+  const usual = parseConfig({});
+  if (!usual.ok) throw new Error('the defaults contradict each other');
+  return idleFields
+    .filter((field) => String(config[field]) !== String(usual.config[field]))
+    .map((field) => settings[field].name);
+}
+
 const unquotable: ReadonlySet<string> = new Set([
   'AEROSTORE_JWT_SECRET',
   'AEROSTORE_JWKS_URL',

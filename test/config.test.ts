@@ -283,3 +283,20 @@ function problemsOf(env: Environment): readonly string[] {
   const parsed = parseConfig(env);
   return parsed.ok ? [] : parsed.problems;
 }
+
+describe('what has no effect yet', () => {
+  test('is told by its name where it is asked for', () => {
+    const parsed = parseConfig({ AEROSTORE_ACCESS_AUDIT: 'on', AEROSTORE_LOG_RETENTION: '7d' });
+    if (!parsed.ok) throw new Error(parsed.problems.join());
+    expect(settingsWithoutEffect(parsed.config)).toEqual([
+      'AEROSTORE_LOG_RETENTION',
+      'AEROSTORE_ACCESS_AUDIT',
+    ]);
+  });
+
+  test('is not told of what was left alone', () => {
+    const parsed = parseConfig({});
+    if (!parsed.ok) throw new Error(parsed.problems.join());
+    expect(settingsWithoutEffect(parsed.config)).toEqual([]);
+  });
+});
