@@ -1,7 +1,13 @@
 /** The configuration: every name with its default, every kind of bad value, and what is never shown. */
 import { fc, test as property } from '@fast-check/vitest';
 import { describe, expect, test } from 'vitest';
-import { type Config, type Environment, parseConfig, settingNames } from '../src/config.ts';
+import {
+  type Config,
+  type Environment,
+  parseConfig,
+  settingNames,
+  settingsWithoutEffect,
+} from '../src/config.ts';
 
 const DAY_MS = 86_400_000;
 const secret = 'correct horse battery staple, and more';
