@@ -5,7 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import { createRemoteJWKSet, type JSONWebKeySet } from 'jose';
 import { nodeFiles } from '#files';
-import type { Config } from './config.ts';
+import { type Config, settingsWithoutEffect } from './config.ts';
 import { ok, type Result } from './domain/result.ts';
 import { greetingLines, type SignIn, signInHint } from './greeting.ts';
 import { readCleanMarker } from './home/control.ts';
@@ -53,8 +53,10 @@ const stopTimeoutMs = 10_000;
 /** Serves the data directory. Rejects with what kept it from starting, having let go of everything. */
 export async function serve(config: Config, output: Output): Promise<Running> {
   const observe = createObserve({ level: config.logLevel, isTty: output.isTty });
+  warnOfIdleSettings(config, observe);
   const home = await openHome({ files: nodeFiles, directory: config.dataDir });
   let http: HttpServer | undefined;
+  let store: Store | undefined;
   try {
     const keys = await loginKeys(config, home);
     const { jsonBodyBytes, maxFileSizeBytes, publicUrl } = config;
@@ -62,7 +64,7 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     const address = await http.listen(config.port, config.host);
     const url = urlOf(address);
     observe.info('listening', { url, data_dir: home.layout.directory, version });
-    const store = await openStore(served(config, storeOptions(config, { home, observe })));
+    store = await openStore(served(config, storeOptions(config, { home, observe })));
     const { authenticate } = keys;
     const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl };
     const limits = createRateLimits(config);
@@ -74,9 +76,32 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
     return supervise({ http, store, home, observe, url });
   } catch (cause) {
-    await http?.close(0);
-    await home.close();
+    // What kept it from starting is what is told.
+    await letGo({ http, store, home }, 0).catch((fault: unknown) => {
+      observe.error(notInOrder, { fault: String(fault) });
+    });
     throw cause;
+  }
+}
+
+interface Opened {
+  readonly http: HttpServer | undefined;
+  readonly store: Store | undefined;
+  readonly home: Home;
+}
+
+const notInOrder = 'the store could not be closed in good order';
+
+/** Each is closed, whatever the one before it says; the lock goes last. */
+async function letGo({ http, store, home }: Opened, timeoutMs: number): Promise<void> {
+  try {
+    await http?.close(timeoutMs);
+  } finally {
+    try {
+      await store?.close();
+    } finally {
+      await home.close();
+    }
   }
 }
 
@@ -242,6 +267,13 @@ function viewsPlace({ layout }: Home) {
   return { files: nodeFiles, path: layout.views, newId: () => randomIds.uuid() };
 }
 
+/** Who sets what does nothing yet must not believe that it protects them. */
+function warnOfIdleSettings(config: Config, observe: ObserveWithCounts): void {
+  for (const name of settingsWithoutEffect(config)) {
+    observe.warn('a setting has no effect: what it configures is not built yet', { name });
+  }
+}
+
 /** For commands: what they find, they print. */
 function quiet(): ObserveWithCounts {
   return createObserve({ level: 'silent', isTty: false });
@@ -321,14 +353,12 @@ function supervise(parts: {
   });
   const closed = ending
     .then(async ({ exitCode, timeoutMs }) => {
-      await http.close(timeoutMs);
-      await store.close();
-      await home.close();
+      await letGo({ http, store, home }, timeoutMs);
       observe.info('stopped', { exit_code: exitCode });
       return exitCode;
     })
     .catch((fault: unknown) => {
-      observe.error('the store could not be closed in good order', { fault: String(fault) });
+      observe.error(notInOrder, { fault: String(fault) });
       return 1;
     });
   void store.failed.then((cause) => {

@@ -41,6 +41,7 @@ import { createObjects, openBlob } from './service/objects.ts';
 import { createQueries } from './service/query/query.ts';
 import {
   type LeftViews,
+  type LevelViews,
   openLeftViews,
   type Recovered,
   type RecoveryParts,
@@ -102,7 +103,10 @@ export interface Store {
   readonly failed: Promise<unknown>;
   /** Resolves once what start-up left to the background is done. */
   settled(): Promise<void>;
-  /** Finishes what runs and leaves the clean marker; after a failure it only lets go. */
+  /**
+   * Finishes what runs and leaves the clean marker, where the views hold all of the log. Rejects where
+   * that fails, having let go of everything.
+   */
   close(): Promise<void>;
 }
 
@@ -177,17 +181,24 @@ async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
     await uncountStart(files, layout);
     throw cause;
   });
-  const newBlobId = () => ids.blobId();
-  const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
-  const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
   let views: LeftViews | undefined = left;
-  const recovered = await withReserve(options, async () => {
-    // A step that is done once more finds them closed.
-    const { store } = views ?? (await openLeft());
-    views = undefined;
-    return recover(recovery, store);
-  });
-  return { journal, blobs, recovery, recovered };
+  try {
+    const newBlobId = () => ids.blobId();
+    const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
+    const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
+    const recovered = await withReserve(options, async () => {
+      // A step that is done once more finds them closed.
+      const { store } = views ?? (await openLeft());
+      views = undefined;
+      return recover(recovery, store);
+    });
+    return { journal, blobs, recovery, recovered };
+  } catch (cause) {
+    // Views that recovery took over it has closed. What kept the store from opening is what is told.
+    await views?.store?.close().catch(() => {});
+    await journal.close().catch(() => {});
+    throw cause;
+  }
 }
 
 function openLog(options: StoreOptions, witnesses: JournalOptions['witnesses']): Promise<Journal> {
@@ -314,31 +325,48 @@ function createService(
   return guardService(service, { health, observe });
 }
 
+type Head = Awaited<ReturnType<Journal['close']>>;
+
 async function close(
   options: StoreOptions,
   { journal, blobs, live, health }: OpenParts,
   { drainer, upkeepRun, diskGuard }: Background,
 ): Promise<void> {
-  if (diskGuard.isFull) await options.reserve.spend();
-  health.closing();
-  diskGuard.stop();
-  await upkeepRun.stop();
-  await drainer.stop();
-  await live.settled();
-  // What was appended is finished; then the follower has all of it and ends.
-  const head = await journal.close();
-  await live.finish();
-  const { applier, store } = live.current;
-  const isWhole = applier.applied === head.position;
-  const isFenced = isWhole && (await hadRoom(options, () => applier.fence()));
-  await applier.close();
-  const { viewsId, projection } = store;
-  await store.close();
-  await blobs.close();
-  if (!isFenced) return;
+  let end: { readonly head: Head; readonly isFenced: boolean };
+  try {
+    if (diskGuard.isFull) await options.reserve.spend();
+    health.closing();
+    diskGuard.stop();
+    await upkeepRun.stop();
+    await drainer.stop();
+    await live.settled();
+    // What was appended is finished; then the follower has all of it and ends.
+    const head = await journal.close();
+    await live.finish();
+    const { applier } = live.current;
+    const isWhole = applier.applied === head.position;
+    end = { head, isFenced: isWhole && (await hadRoom(options, () => applier.fence())) };
+  } finally {
+    await letGo(live.current, blobs);
+  }
+  if (!end.isFenced) return;
+  const { viewsId, projection } = live.current.store;
   const { files, layout, clock } = options;
-  const marker = { ...head, viewsId, projection, timeMs: clock.now() };
+  const marker = { ...end.head, viewsId, projection, timeMs: clock.now() };
   await hadRoom(options, () => writeCleanMarker(files, layout, marker));
+}
+
+/** Each is closed, whatever the one before it says. */
+async function letGo({ applier, store }: LevelViews, blobs: BlobStore): Promise<void> {
+  try {
+    await applier.close();
+  } finally {
+    try {
+      await store.close();
+    } finally {
+      await blobs.close();
+    }
+  }
 }
 
 /** What only shortens the next start is left out where the disk has no room for it. */

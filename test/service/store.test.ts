@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { ViewsStore } from '../../src/views/store.ts';
 import {
   createBucket,
   dataDirectory,
   get,
   key,
+  makeRig,
   nobody,
   openRig,
   pathsIn,
@@ -11,6 +13,7 @@ import {
   service,
   user,
 } from '../support/rig.ts';
+import { tappedFiles } from '../support/tapped-files.ts';
 
 const alice = user('alice');
 const bob = user('bob');
@@ -310,6 +313,36 @@ describe('a store', () => {
     expect(['NoSuchKey', 'hello']).toContain(
       String(await get(rig, alice, { bucket: 'photos', path: 'a' })),
     );
+  });
+
+  it('that can not be opened leaves no file and no views open', async () => {
+    const rig = makeRig();
+    const stores: ViewsStore[] = [];
+    const { openStore } = rig.views;
+    rig.views.openStore = async (how) => {
+      const store = await openStore(how);
+      stores.push(store);
+      return store;
+    };
+    const files = tappedFiles(rig.disk.files);
+    rig.disk = { ...rig.disk, files };
+    files.tap = ({ operation, path }) => {
+      const isBlobs = stores.length > 0 && path.endsWith('/staging');
+      if (isBlobs && operation === 'makeDirectory') throw new Error('no folder');
+    };
+    await expect(rig.open()).rejects.toThrow('no folder');
+    expect(stores).toHaveLength(1);
+    for (const store of stores) expect(() => store.get(Buffer.from('x'))).toThrow(/not open/);
+    expect(files.openCount).toBe(0);
+  });
+
+  it('lets go of its views where the log can not be sealed', async () => {
+    const rig = await openRig();
+    await createBucket(rig, alice, 'photos');
+    rig.disk.inject = ({ operation, path }) =>
+      operation === 'dataSync' && path.includes('/wal/') ? { kind: 'lost sync' } : undefined;
+    await expect(rig.store.close()).rejects.toThrow();
+    await expect(rig.store.views.digest()).rejects.toThrow(/not open/);
   });
 
   it('shows to nobody what the policy closes', async () => {
