@@ -168,12 +168,32 @@ function wrongMethod({ incoming }: Exchange, { methods }: Route): Answer {
   );
 }
 
-async function answerFault(observe: Observe, exchange: Exchange, error: unknown): Promise<void> {
+/** Says what went wrong, and answers it as far as there is somebody to answer. */
+export async function answerFault(
+  observe: Observe,
+  exchange: Exchange,
+  error: unknown,
+): Promise<void> {
   const { outgoing, requestId, route } = exchange;
-  // A client that left takes its streams with it: nothing is wrong here.
-  if (outgoing.destroyed) return;
-  observe.error('a request failed', { request_id: requestId, route, fault: inspect(error) });
+  const isGone = outgoing.destroyed;
+  const level = isGone && isOfLeaving(error) ? 'debug' : 'error';
+  observe[level]('a request failed', { request_id: requestId, route, fault: inspect(error) });
+  if (isGone) return;
   // Once the head is out, only a broken connection tells the client that the body is not whole.
   if (outgoing.headersSent) outgoing.destroy();
   else await send(exchange, faultAnswer());
+}
+
+const leaving = [
+  'ABORT_ERR',
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+];
+
+/** A client that left takes its streams with it: nothing else is wrong then. */
+function isOfLeaving(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && leaving.includes(String(error.code));
 }

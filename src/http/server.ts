@@ -13,9 +13,10 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Observe } from '../domain/effects.ts';
-import type { App } from './app.ts';
+import { type App, answerFault } from './app.ts';
 import { type CorsOrigins, corsHeaders, isPreflight, preflightAnswer } from './cors.ts';
 import { type Problem, problemAnswer } from './problems.ts';
 import { type Answer, jsonAnswer, send } from './wire/answer.ts';
@@ -118,15 +119,27 @@ class Door {
       (request, env) => {
         const exchange = this.#exchanges.get(env.incoming as IncomingMessage);
         if (!exchange) throw new Error('A request without an exchange');
-        return app.fetch(request, { ...env, exchange });
+        return this.#answered(exchange, () => app.fetch(request, { ...env, exchange }));
       },
       {
         // Global Request and Response stay what they are; bodies are ours to read, or not.
         overrideGlobalObjects: false,
         autoCleanupIncoming: false,
-        errorHandler: () => undefined,
+        errorHandler: (fault) => {
+          if (!(fault instanceof RequestError)) throw fault;
+        },
       },
     );
+  }
+
+  /** A fault of the app itself is answered here: node-server would only print it. */
+  async #answered(exchange: Exchange, fetch: () => ReturnType<App['fetch']>): Promise<Response> {
+    try {
+      return await fetch();
+    } catch (fault) {
+      await answerFault(this.#observe, exchange, fault);
+      return RESPONSE_ALREADY_SENT;
+    }
   }
 
   connected(socket: Socket): void {
@@ -170,7 +183,11 @@ class Door {
     const early = this.#gate(exchange);
     if (early) return await send(exchange, early);
     if (isPreflight(incoming)) return await send(exchange, preflightAnswer(incoming));
-    await this.#listener?.(incoming, outgoing);
+    try {
+      await this.#listener?.(incoming, outgoing);
+    } catch (fault) {
+      return await answerFault(this.#observe, exchange, fault);
+    }
     // node-server did not understand the target or the Host, and the app never saw the request.
     if (exchange.status === 0) await send(exchange, problemAnswer(unroutable(exchange)));
   }

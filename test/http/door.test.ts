@@ -233,3 +233,55 @@ describe('the access log', () => {
     );
   });
 });
+
+describe('a fault', () => {
+  const faults = () =>
+    door.lines.filter(({ message, level }) => message === 'a request failed' && level === 'error');
+
+  test('under a client that left is told all the same', async () => {
+    let client: ReturnType<TestDoor['raw']> | undefined;
+    door.service.buckets.list = async () => {
+      client?.socket.destroy();
+      await until(() => requestLine('/storage/v1/bucket') !== undefined);
+      throw new Error('a broken invariant');
+    };
+    door.lines.length = 0;
+    client = door.raw(head('GET /storage/v1/bucket', bearer));
+    await until(() => faults().length === 1);
+    expect(faults()[0]?.facts.fault).toContain('a broken invariant');
+  });
+
+  test('that is only the client leaving is no error', async () => {
+    let client: ReturnType<TestDoor['raw']> | undefined;
+    door.service.buckets.list = async () => {
+      client?.socket.destroy();
+      await until(() => requestLine('/storage/v1/bucket') !== undefined);
+      throw Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+    };
+    door.lines.length = 0;
+    client = door.raw(head('GET /storage/v1/bucket', bearer));
+    await until(() => door.lines.some(({ message }) => message === 'a request failed'));
+    expect(faults()).toEqual([]);
+  });
+
+  test.each([
+    [
+      'at once',
+      () => {
+        throw new Error('before the routes');
+      },
+    ],
+    [
+      'later',
+      async () => {
+        throw new Error('before the routes');
+      },
+    ],
+  ])('before any route, %s, is no bad request', async (_name, fetch) => {
+    door.http.open({ fetch } as unknown as Parameters<typeof door.http.open>[0]);
+    const client = await door.raw(head('GET /storage/v1/bucket', 'connection: close\r\n')).closed();
+    expect(client.status).toBe(500);
+    expect(client.json()).toMatchObject({ code: 'InternalError' });
+    expect(faults()[0]?.facts.fault).toContain('before the routes');
+  });
+});

@@ -7,6 +7,8 @@ import { hasCode } from '#files';
 import type { Observe } from '../../domain/effects.ts';
 import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { type Result, refuse } from '../../domain/result.ts';
+import { ApplierClosed } from '../../views/applier.ts';
+import { ViewsDamaged } from '../../views/views.ts';
 import type { HealthMonitor } from '../health.ts';
 import { type ReadableObject, Refused, type Service } from '../service.ts';
 
@@ -69,14 +71,24 @@ function readGuarded<Values extends unknown[]>(
   };
 }
 
-/** undefined for a fault that is none of the store's condition. */
+/** undefined for a fault that is none of the store's condition: it is a fault whatever that is. */
 function refusalOf({ health, observe }: GateParts, fault: unknown): Rejection | undefined {
   if (hasCode(fault, 'EMFILE', 'ENFILE')) {
     observe.warn('the process has too many open files', { fault: String(fault) });
     return rejection('Overloaded', 'The server has too many open files');
   }
-  const closed = health.closedTo('read');
-  // Reads that were under way when the views were closed break off in many ways.
+  const closed = isOfClosing(fault) ? health.closedTo('read') : undefined;
   if (closed) observe.debug('a request met the closing of the views', { fault: String(fault) });
   return closed;
+}
+
+/** What breaks off under way when the views are closed. */
+const notOpen = ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_ITERATOR_NOT_OPEN', 'LEVEL_SNAPSHOT_NOT_OPEN'];
+
+function isOfClosing(fault: unknown): boolean {
+  for (let cause = fault; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ViewsDamaged || cause instanceof ApplierClosed) return true;
+    if (hasCode(cause, ...notOpen)) return true;
+  }
+  return false;
 }
