@@ -3,9 +3,10 @@
  * the server before it. Everything that is opened here is closed here, in the opposite order.
  */
 import type { AddressInfo } from 'node:net';
-import { createRemoteJWKSet, type JSONWebKeySet } from 'jose';
+import { createRemoteJWKSet } from 'jose';
 import { nodeFiles } from '#files';
 import { type Config, settingsWithoutEffect } from './config.ts';
+import type { Observe } from './domain/effects.ts';
 import { ok, type Result } from './domain/result.ts';
 import { greetingLines, type SignIn, signInHint } from './greeting.ts';
 import { readCleanMarker } from './home/control.ts';
@@ -14,6 +15,7 @@ import { readOrCreateLoginSecret } from './home/keyring.ts';
 import { openSigningKeys } from './home/signing-keys.ts';
 import { createHttp } from './http/app.ts';
 import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
+import { minSecretBytes, parseKeySet } from './http/key-set.ts';
 import { createRateLimits } from './http/limits/rate-limits.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import type { Call } from './service/service.ts';
@@ -58,7 +60,7 @@ export async function serve(config: Config, output: Output): Promise<Running> {
   let http: HttpServer | undefined;
   let store: Store | undefined;
   try {
-    const keys = await loginKeys(config, home);
+    const keys = await loginKeys(config, { home, observe });
     const { jsonBodyBytes, maxFileSizeBytes, publicUrl } = config;
     http = createServer({ observe, settings: config });
     const address = await http.listen(config.port, config.host);
@@ -282,7 +284,7 @@ function quiet(): ObserveWithCounts {
 /** Who may sign in with what; without any configured key, by a secret of the directory's own. */
 async function loginKeys(
   config: Config,
-  home: Home,
+  { home, observe }: { readonly home: Home; readonly observe: Observe },
 ): Promise<{ readonly authenticate: Authenticate; readonly signIn: SignIn }> {
   const { jwtSecret, jwksUrl, jwksFile, jwtIssuer, jwtAudience } = config;
   const configured = jwtSecret !== undefined || jwksUrl !== undefined || jwksFile !== undefined;
@@ -297,6 +299,7 @@ async function loginKeys(
     ...(jwtIssuer === undefined ? {} : { issuer: jwtIssuer }),
     ...(jwtAudience === undefined ? {} : { audience: jwtAudience }),
     now: systemClock.now,
+    observe,
   });
   const isFirstStart = own?.created ?? false;
   const signIn = { secret, issuer: jwtIssuer, audience: jwtAudience, isFirstStart };
@@ -306,15 +309,14 @@ async function loginKeys(
 async function keySet({ jwksUrl, jwksFile }: Config) {
   if (jwksUrl !== undefined) return createRemoteJWKSet(new URL(jwksUrl));
   if (jwksFile === undefined) return undefined;
-  try {
-    const text = Buffer.from(await nodeFiles.readFile(jwksFile)).toString('utf8');
-    return JSON.parse(text) as JSONWebKeySet;
-  } catch (cause) {
-    throw new StartRefused(
-      `AEROSTORE_JWKS_FILE (${jwksFile}) can't be read as a JSON key set: name a file such as {"keys":[…]}`,
-      { cause },
-    );
-  }
+  const bytes = await nodeFiles.readFile(jwksFile).catch((cause: unknown) => {
+    throw new StartRefused(`AEROSTORE_JWKS_FILE (${jwksFile}) can't be read`, { cause });
+  });
+  const keys = parseKeySet(Buffer.from(bytes).toString('utf8'));
+  if (keys) return keys;
+  throw new StartRefused(
+    `AEROSTORE_JWKS_FILE (${jwksFile}) can't be read as a JSON key set: name a file such as {"keys":[…]}, its "oct" keys of at least ${minSecretBytes} bytes`,
+  );
 }
 
 /** The configuration asks for something that is not there; the message says what to do. */

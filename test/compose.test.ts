@@ -1,6 +1,9 @@
 /** A start that fails half way lets go of everything: the next one finds the directory free. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { type Output, serve } from '../src/compose.ts';
+import { type Output, StartRefused, serve } from '../src/compose.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
@@ -31,5 +34,20 @@ describe('a start that fails', () => {
     const running = await serve(settings, quietly);
     await running.stop();
     expect(await running.closed).toBe(0);
+  });
+
+  test.each([
+    ['null', 'null'],
+    ['no keys', '{}'],
+    ['text', 'my-secret-text'],
+    ['keys of no kind', '{"keys":[{"kid":"a"}]}'],
+    ['a short secret', '{"keys":[{"kty":"oct","kid":"a","k":"c2hvcnQ"}]}'],
+  ])('for a key set of %s says so, and nothing of what is in it', async (_name, text) => {
+    const file = join(await temporaryDirectory(), 'jwks.json');
+    await writeFile(file, text);
+    const settings = await config({ AEROSTORE_JWKS_FILE: file });
+    const refused = await serve(settings, quietly).catch((fault: unknown) => fault);
+    expect(refused).toBeInstanceOf(StartRefused);
+    expect(inspect(refused)).not.toMatch(/my-secret|c2hvcnQ/);
   });
 });

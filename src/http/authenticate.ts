@@ -7,6 +7,7 @@
  * soon ceases to work, and their times are checked again at each use. The memory belongs to one
  * authenticator and so to one set of keys: a rotated secret comes with a new one.
  */
+import { inspect } from 'node:util';
 import {
   createLocalJWKSet,
   decodeProtectedHeader,
@@ -18,9 +19,11 @@ import {
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { anonymous, type Caller } from '../domain/caller.ts';
+import type { Observe } from '../domain/effects.ts';
 import { utf8Bytes } from '../domain/names.ts';
 import { type Rejection, rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
+import { minSecretBytes } from './key-set.ts';
 
 export interface AuthenticatorOptions {
   /** HS256; at least 32 bytes. */
@@ -31,11 +34,11 @@ export interface AuthenticatorOptions {
   readonly audience?: string;
   /** Unix ms. */
   readonly now: () => number;
+  readonly observe: Pick<Observe, 'warn' | 'info'>;
 }
 
 export type Authenticate = (authorization: string | undefined) => Promise<Result<Caller>>;
 
-const minSecretBytes = 32;
 const maxSubjectBytes = 255;
 const asymmetric = ['RS256', 'ES256', 'EdDSA'];
 const remembered = { max: 10_000, maxSize: 8 * 1024 * 1024, ttl: 60_000 };
@@ -82,10 +85,12 @@ type Verifier = (token: string) => Promise<Result<JWTPayload>>;
 function createVerifier(options: AuthenticatorOptions): Verifier {
   const { jwks } = options;
   const secrets = collectSecrets(options);
-  const publicKeys = jwks === undefined ? undefined : resolverOf(jwks);
+  const publicKeys = jwks === undefined ? undefined : resolverOf(jwks, options.observe);
   return async (token) => {
+    const header = headerOf(token);
+    if (!header) return refuse(invalid('The token is not valid'));
+    const { alg, kid } = header;
     try {
-      const { alg, kid } = decodeProtectedHeader(token);
       const claims = {
         currentDate: new Date(options.now()),
         ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
@@ -105,6 +110,15 @@ function createVerifier(options: AuthenticatorOptions): Verifier {
       return refuse(refusalOf(error));
     }
   };
+}
+
+/** undefined where it has none that can be read: jose throws a TypeError then. */
+function headerOf(token: string) {
+  try {
+    return decodeProtectedHeader(token);
+  } catch {
+    return undefined;
+  }
 }
 
 interface Secrets {
@@ -134,21 +148,49 @@ class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
-function resolverOf(jwks: JSONWebKeySet | JWTVerifyGetKey): JWTVerifyGetKey {
+function resolverOf(
+  jwks: JSONWebKeySet | JWTVerifyGetKey,
+  observe: AuthenticatorOptions['observe'],
+): JWTVerifyGetKey {
   if (typeof jwks !== 'function') {
     return createLocalJWKSet({ keys: jwks.keys.filter(({ kty }) => kty !== 'oct') });
   }
+  const outage = outageLog(observe);
   return async (header, token) => {
     try {
-      return await jwks(header, token);
+      const key = await jwks(header, token);
+      outage.ended();
+      return key;
     } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey) throw cause;
-      if (cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      const isOfToken =
+        cause instanceof errors.JWKSNoMatchingKey ||
+        cause instanceof errors.JWKSMultipleMatchingKeys;
+      if (isOfToken) {
+        outage.ended();
+        throw cause;
+      }
+      outage.met(cause);
       throw new KeysUnavailable('The key set could not be fetched', { cause });
     }
   };
 }
 
+/** One line when the keys can't be had, whoever asks meanwhile, and one when they are there again. */
+function outageLog(observe: AuthenticatorOptions['observe']) {
+  let isOut = false;
+  return {
+    met(cause: unknown) {
+      if (!isOut) observe.warn('the key set can not be fetched', { fault: inspect(cause) });
+      isOut = true;
+    },
+    ended() {
+      if (isOut) observe.info('the key set is there again');
+      isOut = false;
+    },
+  };
+}
+
+/** Throws what says nothing about the token: a key that can't be used, a fault of ours. */
 function refusalOf(error: unknown): Rejection {
   if (error instanceof KeysUnavailable) {
     return rejection('NotReady', 'The keys that verify tokens are not available just now');
@@ -160,7 +202,8 @@ function refusalOf(error: unknown): Rejection {
       isEarly ? 'The token is not valid yet' : `The claim "${error.claim}" is not valid`,
     );
   }
-  return invalid('The token is not valid');
+  if (error instanceof errors.JOSEError) return invalid('The token is not valid');
+  throw error;
 }
 
 function callerOf(payload: JWTPayload): Result<Caller> {

@@ -3,8 +3,10 @@ import { createHmac } from 'node:crypto';
 import { createRemoteJWKSet, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../src/http/authenticate.ts';
+import { recorder } from './support/door.ts';
 
 const secret = Buffer.from('0123456789abcdef0123456789abcdef');
+const { observe } = recorder();
 const nowS = 1_800_000_000;
 const now = () => nowS * 1000;
 
@@ -14,7 +16,7 @@ function sign(claims: Record<string, unknown>, header: Record<string, unknown> =
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 describe('who a token makes the caller', () => {
-  const authenticate = createAuthenticator({ secret, now });
+  const authenticate = createAuthenticator({ observe, secret, now });
   const callerOf = async (claims: Record<string, unknown>) =>
     authenticate(`Bearer ${await sign(claims)}`);
 
@@ -34,7 +36,13 @@ describe('who a token makes the caller', () => {
 });
 
 describe('a bad token is refused as InvalidJWT', () => {
-  const authenticate = createAuthenticator({ secret, now, issuer: 'iss', audience: 'aud' });
+  const authenticate = createAuthenticator({
+    observe,
+    secret,
+    now,
+    issuer: 'iss',
+    audience: 'aud',
+  });
   const good = { sub: 'ann', iss: 'iss', aud: 'aud' };
   const none = `${part({ alg: 'none' })}.${part(good)}.`;
   const cases: [string, string | Promise<string>][] = [
@@ -77,7 +85,7 @@ describe('a key set', () => {
   test('verifies by kid, and neither an unknown kid nor the public key as an HMAC secret', async () => {
     const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
     const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' };
-    const authenticate = createAuthenticator({ jwks: { keys: [jwk] }, now });
+    const authenticate = createAuthenticator({ observe, jwks: { keys: [jwk] }, now });
     const rsa = (kid: string) =>
       new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'RS256', kid }).sign(privateKey);
     expect(await authenticate(`Bearer ${await rsa('one')}`)).toMatchObject({ ok: true });
@@ -89,7 +97,7 @@ describe('a key set', () => {
       .digest('base64url');
     expect(await authenticate(`Bearer ${body}.${mac}`)).toMatchObject({ ok: false });
     // And with a secret beside it, HS256 still means the secret alone.
-    const both = createAuthenticator({ secret, jwks: { keys: [jwk] }, now });
+    const both = createAuthenticator({ observe, secret, jwks: { keys: [jwk] }, now });
     expect(await both(`Bearer ${body}.${mac}`)).toMatchObject({ ok: false });
     expect(await both(`Bearer ${await rsa('one')}`)).toMatchObject({ ok: true });
   });
@@ -97,7 +105,7 @@ describe('a key set', () => {
   test.each(['ES256', 'EdDSA'])('%s is accepted', async (alg) => {
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k' };
-    const authenticate = createAuthenticator({ jwks: { keys: [jwk] }, now });
+    const authenticate = createAuthenticator({ observe, jwks: { keys: [jwk] }, now });
     const text = await new SignJWT({ sub: 'a' })
       .setProtectedHeader({ alg, kid: 'k' })
       .sign(privateKey);
@@ -107,7 +115,7 @@ describe('a key set', () => {
   test('symmetric keys are chosen by kid', async () => {
     const other = Buffer.alloc(32, 7);
     const jwks = { keys: [{ kty: 'oct', kid: 'b', k: other.toString('base64url') }] };
-    const authenticate = createAuthenticator({ secret, jwks, now });
+    const authenticate = createAuthenticator({ observe, secret, jwks, now });
     expect(
       await authenticate(`Bearer ${await sign({ sub: 'a' }, { kid: 'b' }, other)}`),
     ).toMatchObject({ ok: true });
@@ -123,16 +131,54 @@ describe('a key set', () => {
     const text = await new SignJWT({ sub: 'a' })
       .setProtectedHeader({ alg: 'ES256' })
       .sign(privateKey);
-    expect(await createAuthenticator({ jwks, now })(`Bearer ${text}`)).toMatchObject({
+    expect(await createAuthenticator({ observe, jwks, now })(`Bearer ${text}`)).toMatchObject({
       ok: false,
       rejection: { code: 'NotReady' },
     });
   });
 });
 
+describe('keys that fail', () => {
+  const es256 = async (claims = { sub: 'a' }) => {
+    const { privateKey } = await generateKeyPair('ES256');
+    return new SignJWT(claims).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+  };
+
+  test('to be fetched are told once, with the cause, until they are there again', async () => {
+    const { observe, lines } = recorder();
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    let isOut = true;
+    const jwks = async () => {
+      if (isOut) throw new Error('connect ECONNREFUSED');
+      return publicKey;
+    };
+    const authenticate = createAuthenticator({ jwks, now, observe });
+    const sub = (sub: string) =>
+      new SignJWT({ sub }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+    const codeOf = async (who: string) => {
+      const found = await authenticate(`Bearer ${await sub(who)}`);
+      return found.ok ? 'ok' : found.rejection.code;
+    };
+    expect([await codeOf('a'), await codeOf('b')]).toEqual(['NotReady', 'NotReady']);
+    expect(lines.map(({ level }) => level)).toEqual(['warn']);
+    expect(lines[0]?.facts.fault).toContain('ECONNREFUSED');
+    isOut = false;
+    expect([await codeOf('a'), await codeOf('b')]).toEqual(['ok', 'ok']);
+    isOut = true;
+    expect(await codeOf('c')).toBe('NotReady');
+    expect(lines.map(({ level }) => level)).toEqual(['warn', 'info', 'warn']);
+  });
+
+  test('to be of use are a fault, and no statement about the token', async () => {
+    const jwks = { keys: [{ kty: 'EC', crv: 'P-256', x: 'broken', y: 'broken' }] };
+    const authenticate = createAuthenticator({ jwks, now, observe });
+    await expect(authenticate(`Bearer ${await es256()}`)).rejects.toThrow();
+  });
+});
+
 test('a remembered token is refused from the second in which it expires', async () => {
   let nowMs = nowS * 1000;
-  const authenticate = createAuthenticator({ secret, now: () => nowMs });
+  const authenticate = createAuthenticator({ observe, secret, now: () => nowMs });
   const header = `Bearer ${await sign({ sub: 'ann', exp: nowS + 10 })}`;
   expect(await authenticate(header)).toMatchObject({ ok: true });
   nowMs += 9_999;
@@ -142,5 +188,5 @@ test('a remembered token is refused from the second in which it expires', async 
 });
 
 test('a secret under 32 bytes is refused at once', () => {
-  expect(() => createAuthenticator({ secret: Buffer.alloc(31), now })).toThrow('32 bytes');
+  expect(() => createAuthenticator({ observe, secret: Buffer.alloc(31), now })).toThrow('32 bytes');
 });

@@ -55,7 +55,7 @@ export async function startDoor(
       ...options.settings,
     },
   });
-  const authenticate = createAuthenticator({ secret, now: Date.now });
+  const authenticate = createAuthenticator({ secret, now: Date.now, observe });
   const { app } = createHttp({
     service,
     authenticate,

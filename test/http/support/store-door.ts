@@ -41,7 +41,7 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
   });
   const { app } = createHttp({
     service: rig.store.service,
-    authenticate: createAuthenticator({ secret, now: Date.now }),
+    authenticate: createAuthenticator({ secret, now: Date.now, observe }),
     observe,
     limits: createRateLimits({ ...generous, ...options.limits }),
     site,
