@@ -49,6 +49,8 @@ export interface Steps extends SignedSteps {
   /** After so many hours: a sweep with its collection, to the end. */
   sweepAfter(hours: number): Promise<void>;
   close(): Promise<void>;
+  /** The power goes, and the disk that is left meets the same faults. */
+  cutPower(): Promise<void>;
   reopen(): Promise<void>;
 }
 
@@ -94,6 +96,11 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
       await runJob(rig, 'sweep');
     },
     close: () => rig.close(),
+    async cutPower() {
+      const { inject } = rig.disk;
+      await rig.cutPower(7);
+      rig.disk.inject = inject;
+    },
     reopen: async () => {
       await rig.open();
     },
@@ -346,6 +353,23 @@ export const scenarios: readonly Scenario[] = [
     async run(steps) {
       await steps.sweepAfter(24 * 8);
       await steps.put('a', large);
+    },
+  },
+  {
+    name: 'recovery after a power cut, from a fence, with a bucket half drained',
+    options: { store: { fenceEvery: { records: 3, bytes: 1e9 } } },
+    async before(steps) {
+      await steps.bucket('b');
+      for (const path of ['1', '2', '3', '4']) await steps.put(path, small);
+      await steps.put('1', large);
+      await steps.empty('b');
+      await steps.put('2', small);
+    },
+    async run(steps) {
+      await steps.cutPower();
+      await steps.reopen();
+      await steps.settle();
+      await steps.put('3', small);
     },
   },
   {
