@@ -1,5 +1,11 @@
 /** Objects: read and list (O1, O3); what changes them is in objects/ and upload/. */
-import { BlobDamaged, BlobMissing, type BlobStore, type OpenBlob } from '../blobs/blob-store.ts';
+import {
+  BlobDamaged,
+  BlobMissing,
+  type BlobStore,
+  type ByteStream,
+  type OpenBlob,
+} from '../blobs/blob-store.ts';
 import type { BucketRow } from '../domain/bucket.ts';
 import { callerId } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
@@ -111,22 +117,41 @@ export async function openBlob(
   { bucket, object }: { readonly bucket: BucketRow; readonly object: ObjectRow },
 ): Promise<OpenBlob> {
   const { blob_id: blobId, size: sizeBytes, etag: blake3 } = object;
+  const tell = (fault: unknown) => {
+    if (!(fault instanceof BlobMissing || fault instanceof BlobDamaged)) return;
+    observe.count('missing_blob');
+    observe.error('an object has lost its bytes', {
+      bucket: bucket.name,
+      path: object.path,
+      object_id: object.id,
+      blob_id: blobId,
+      fault: fault.message,
+    });
+    troubles.found(blobId, fault instanceof BlobMissing ? 'missing' : 'damaged');
+  };
   try {
     const crcs = views.crcs(blobId);
     if (!crcs) throw new BlobDamaged(`no checksums are known of blob ${blobId}`);
-    return await blobs.open({ blobId, sizeBytes, blake3, crcs });
+    const blob = await blobs.open({ blobId, sizeBytes, blake3, crcs });
+    return {
+      bytes: (range) => telling(blob.bytes(range), tell),
+      close: () => blob.close(),
+    };
   } catch (fault) {
-    if (fault instanceof BlobMissing || fault instanceof BlobDamaged) {
-      observe.count('missing_blob');
-      observe.error('an object has lost its bytes', {
-        bucket: bucket.name,
-        path: object.path,
-        object_id: object.id,
-        blob_id: blobId,
-        fault: fault.message,
-      });
-      troubles.found(blobId, fault instanceof BlobMissing ? 'missing' : 'damaged');
-    }
+    tell(fault);
+    throw fault;
+  }
+}
+
+/** Most damage shows only while the bytes go out. */
+async function* telling(
+  bytes: ByteStream,
+  tell: (fault: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (fault) {
+    tell(fault);
     throw fault;
   }
 }
