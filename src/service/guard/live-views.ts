@@ -30,7 +30,7 @@ export interface LiveViewsParts {
   readonly observe: Observe;
   /** Makes new views; the old ones are closed. */
   readonly rebuild: () => Promise<LevelViews>;
-  /** Called once new views are there. */
+  /** Called once new views are there and may be read. */
   readonly onRebuilt: () => void;
 }
 
@@ -118,7 +118,9 @@ class Following implements LiveViews {
       })
       .finally(() => {
         this.#rebuilding = undefined;
-      });
+      })
+      // Not before: until then every read is refused.
+      .then(() => this.#parts.onRebuilt());
     return this.#rebuilding;
   }
 
@@ -138,7 +140,7 @@ class Following implements LiveViews {
   }
 
   async #rebuild(): Promise<void> {
-    const { health, observe, rebuild, onRebuilt } = this.#parts;
+    const { health, observe, rebuild } = this.#parts;
     health.restrict(trouble, { reason, closes: 'everything' });
     observe.warn(reason);
     const { applier, store } = this.#current;
@@ -150,7 +152,6 @@ class Following implements LiveViews {
     this.#follow();
     health.mend(trouble);
     observe.info('the views are built anew', { applied: this.#current.applier.applied });
-    onRebuilt();
   }
 
   #follow(): void {
