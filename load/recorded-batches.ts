@@ -23,6 +23,7 @@ export async function recordBatches(journal: Journal): Promise<RecordedBatch[]> 
     store,
     blobs: { publish: async () => ({ missing: [] }), finalize: async () => {} },
     observe: { debug() {}, info() {}, warn() {}, error() {}, count() {} },
+    alarms: { missing() {}, stuck() {} },
     fence: async () => {},
     applied: 0 as Position,
     totals: [],

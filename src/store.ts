@@ -53,7 +53,11 @@ import type { RecoveryReport, Service } from './service/service.ts';
 import { createSignedUrls } from './service/signed-urls/signed-urls.ts';
 import { statusOf } from './service/status.ts';
 import { type BackgroundUpkeep, startUpkeep } from './service/upkeep/background.ts';
-import { type BlobTroubles, createBlobTroubles } from './service/upkeep/blob-troubles.ts';
+import {
+  type BlobTroubles,
+  blobAlarms,
+  createBlobTroubles,
+} from './service/upkeep/blob-troubles.ts';
 import { createJobs, type Jobs } from './service/upkeep/jobs.ts';
 import { type Pause, timerPause } from './service/upkeep/rate.ts';
 import { createUpkeep, type Upkeep, type UpkeepSettings } from './service/upkeep/upkeep.ts';
@@ -113,8 +117,10 @@ export interface Store {
 /** Throws ControlDamaged, LogCorrupt, LogBehindWitness, ViewsDamaged, or an error of the disk. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { observe } = options;
-  const { journal, blobs, recovery, recovered } = await openRecovered(options);
   const health = createHealth();
+  const troubles = createBlobTroubles(health);
+  const alarms = blobAlarms(health, troubles);
+  const { journal, blobs, recovery, recovered } = await openRecovered(options, alarms);
   const live = followViews({
     recovered,
     journal,
@@ -124,7 +130,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     onRebuilt: () => background.drainer.wake(),
   });
   const { views, applier } = live;
-  const open: OpenParts = { journal, blobs, live, views, applier, health };
+  const open: OpenParts = { journal, blobs, live, views, applier, health, troubles };
   const background = startBackground(options, open);
   const report = (): RecoveryReport => ({
     ...recovered.report,
@@ -162,7 +168,10 @@ interface OpenRecovered {
 }
 
 /** Log, blobs and views, level; the views are opened first, for the log is held against them. */
-async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
+async function openRecovered(
+  options: StoreOptions,
+  alarms: RecoveryParts['alarms'],
+): Promise<OpenRecovered> {
   const { files, layout, ids, clock, observe, openViewsStore: openStore } = options;
   const startedMs = clock.now();
   const remembered = await remember(files, layout);
@@ -185,7 +194,7 @@ async function openRecovered(options: StoreOptions): Promise<OpenRecovered> {
   try {
     const newBlobId = () => ids.blobId();
     const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
-    const recovery = { ...options, startedMs, remembered, journal, blobs, openStore };
+    const recovery = { ...options, startedMs, remembered, journal, blobs, alarms, openStore };
     const recovered = await withReserve(options, async () => {
       // A step that is done once more finds them closed.
       const { store } = views ?? (await openLeft());
@@ -218,12 +227,12 @@ interface OpenParts {
   readonly views: LiveViews['views'];
   readonly applier: LiveViews['applier'];
   readonly health: HealthMonitor;
+  readonly troubles: BlobTroubles;
 }
 
 interface Background {
   readonly commit: ReturnType<typeof createCommit>;
   readonly drainer: Drainer;
-  readonly troubles: BlobTroubles;
   readonly upkeep: Upkeep;
   readonly jobs: Jobs;
   readonly upkeepRun: BackgroundUpkeep;
@@ -235,8 +244,13 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
   const { journal, views, applier, health } = open;
   const closedTo = () => health.closedTo('write');
   const commit = createCommit({ locks: createLocks(), journal, applier, closedTo });
-  const drainer = createDrainer({ views, commit, observe });
-  const troubles = createBlobTroubles(health);
+  const drainer = createDrainer({
+    views,
+    commit,
+    health,
+    observe,
+    pause: options.pause ?? timerPause,
+  });
   const diskGuard = createDiskGuard({
     files,
     directory: layout.directory,
@@ -246,8 +260,8 @@ function startBackground(options: StoreOptions, open: OpenParts): Background {
     onRoom: () => void useRoom(options, open),
     onRelief: () => drainer.wake(),
   });
-  const upkept = keepUp(options, { ...open, commit, troubles });
-  return { commit, drainer, diskGuard, troubles, ...upkept };
+  const upkept = keepUp(options, { ...open, commit });
+  return { commit, drainer, diskGuard, ...upkept };
 }
 
 /** There is space: the log is opened for writing where it could not be, and the reserve filled. */
@@ -267,7 +281,7 @@ async function useRoom(
 
 function keepUp(
   options: StoreOptions,
-  open: OpenParts & Pick<Background, 'commit' | 'troubles'>,
+  open: OpenParts & Pick<Background, 'commit'>,
 ): Pick<Background, 'upkeep' | 'jobs' | 'upkeepRun'> {
   const { clock, ids, observe, upkeep: settings, pause = timerPause } = options;
   const { health } = open;

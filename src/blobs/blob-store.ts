@@ -92,7 +92,7 @@ export interface BlobStore {
    * blob that is nowhere is returned as missing.
    */
   publish(blobIds: readonly BlobId[]): Promise<{ readonly missing: readonly BlobId[] }>;
-  /** Makes all that was published so far durable. */
+  /** Makes all that was published so far durable. Once it failed it rejects for good. */
   finalize(): Promise<void>;
   /** Throws `BlobMissing` where it is neither published nor staged, `BlobDamaged` where its length differs. */
   open(facts: BlobFacts): Promise<OpenBlob>;
@@ -104,7 +104,7 @@ export interface BlobStore {
    * Clears staging after a crash: what `isReferenced` is published, all other is removed, names that
    * are no blob's among it. Only for a store without traffic.
    */
-  clearStaging(isReferenced: (blobId: BlobId) => boolean): Promise<StagingReport>;
+  clearStaging(isReferenced: (blobId: BlobId) => Promise<boolean>): Promise<StagingReport>;
   /** Frees a published blob's bytes; nothing happens where there is none. */
   remove(blobId: BlobId): Promise<void>;
   /**

@@ -27,6 +27,7 @@ import {
 import { checkedBytes } from './checked-bytes.ts';
 import { eachLimited, takingTurns } from './concurrency.ts';
 import { directorySyncer, type SyncTicket } from './directory-syncer.ts';
+import { newBlake3 } from './hash.ts';
 import { isBlobId, type Places, placesIn } from './places.ts';
 import { publishedNames } from './published-names.ts';
 import { quarantineOn } from './quarantine.ts';
@@ -49,6 +50,8 @@ const leftoversAtOnce = 8;
 
 export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStore> {
   const { files, directory } = options;
+  // Loaded before the first request, which may come when no file can be opened any more.
+  await newBlake3();
   const places = placesIn(directory);
   const made: boolean[] = [];
   for (const folder of [places.staging, places.blobs, places.quarantine]) {
@@ -86,7 +89,11 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
         .filter(isBlobId);
     },
     clearStaging: (isReferenced) =>
-      clearStaging(files, places, async (blobId) => isReferenced(blobId) && publishOne(blobId)),
+      clearStaging(
+        files,
+        places,
+        async (blobId) => (await isReferenced(blobId)) && publishOne(blobId),
+      ),
     remove: (blobId) => removeIfPresent(files, places.published(blobId)),
     published: () => walk(files, places),
     quarantine: quarantine.take,

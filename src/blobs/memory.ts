@@ -55,10 +55,12 @@ export function openMemoryBlobs(options: { readonly newBlobId: () => BlobId }): 
     has: async (blobId) => bytesOf(blobId) !== undefined,
     listStaged: async () => [...staged.keys()],
     async clearStaging(isReferenced) {
-      const blobIds = [...staged.keys()];
-      const kept = blobIds.filter((blobId) => isReferenced(blobId) && publishOne(blobId));
-      staged.clear();
-      return { published: kept.length, removed: blobIds.length - kept.length };
+      const report = { published: 0, removed: 0 };
+      for (const blobId of [...staged.keys()]) {
+        if ((await isReferenced(blobId)) && publishOne(blobId)) report.published += 1;
+        else if (staged.delete(blobId)) report.removed += 1;
+      }
+      return report;
     },
     remove: async (blobId) => void published.delete(blobId),
     ...settingAside(published),

@@ -3,7 +3,10 @@
  *
  * Blobs lie two directories deep. A directory's own name is durable only after an fsync of its
  * parent, and who created it may have crashed before that; so with the first blob in a directory its
- * parents are synced too, from the top down. What could not be synced stays remembered.
+ * parents are synced too, from the top down.
+ *
+ * After a failed fsync the kernel may report success although the names were lost, so no later one is
+ * believed: all that follows fails too, until a new start, which has the log to publish from.
  */
 import { dirname } from 'node:path';
 import type { Files } from '#files';
@@ -12,7 +15,7 @@ import { eachLimited, takingTurns } from './concurrency.ts';
 export interface PublishedNames {
   /** A blob's name is in `leaf` now: a directory two levels below the root. */
   appeared(leaf: string): void;
-  /** Resolves when every name that appeared before the call is durable. */
+  /** Resolves when every name that appeared before the call is durable. Rejects for good after a failure. */
   sync(): Promise<void>;
 }
 
@@ -24,8 +27,10 @@ export function publishedNames(files: Files): PublishedNames {
   const anchored = new Set<string>();
   // A second sync must not resolve while the first still syncs its names.
   const inTurn = takingTurns();
+  let failed: { readonly cause: unknown } | undefined;
 
   async function syncTouched(): Promise<void> {
+    if (failed) throw new Error('an earlier fsync of names failed', failed);
     const leaves = touched;
     touched = new Set();
     try {
@@ -33,7 +38,7 @@ export function publishedNames(files: Files): PublishedNames {
         await eachLimited(level, syncsAtOnce, (directory) => files.syncDirectory(directory));
       }
     } catch (cause) {
-      for (const leaf of leaves) touched.add(leaf);
+      failed = { cause };
       throw cause;
     }
     for (const leaf of leaves) anchored.add(leaf);

@@ -1,7 +1,8 @@
 /**
  * Empties the keyspaces that an emptied or deleted bucket left behind: one `object.deleted` record
  * per object, a frame at a time, yielding to the foreground between frames. The projection forgets a
- * drain when its keyspace holds nothing more, so one that a crash cut off goes on at the next start.
+ * drain when its keyspace holds nothing more, so one that a crash cut off goes on at the next start, and
+ * one that a fault cut off, which the health shows, with the next wake.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Observe } from '../domain/effects.ts';
@@ -10,11 +11,16 @@ import { deletion } from '../domain/object-decisions.ts';
 import { ok } from '../domain/result.ts';
 import type { Drain, Views } from '../views/views.ts';
 import { type Commit, systemActor } from './commit.ts';
+import type { HealthMonitor } from './health.ts';
+import type { Pause } from './upkeep/rate.ts';
 
 export interface DrainParts {
   readonly views: Pick<Views, 'drains' | 'rowsOf'>;
   readonly commit: Commit;
+  readonly health: Pick<HealthMonitor, 'degrade' | 'mend'>;
   readonly observe: Observe;
+  /** Between two tries while the log takes no more. */
+  readonly pause: Pause;
 }
 
 export interface Drainer {
@@ -27,6 +33,8 @@ export interface Drainer {
 
 /** Records per frame: small enough not to hold up an upload's frame noticeably. */
 const rowsPerFrame = 256;
+const overloadedPauseMs = 100;
+const trouble = 'drain';
 
 export function createDrainer(parts: DrainParts): Drainer {
   const stopping = new AbortController();
@@ -40,24 +48,31 @@ export function createDrainer(parts: DrainParts): Drainer {
         await drainKeyspace(parts, drain, stopping.signal);
       }
     } while (again && !stopping.signal.aborted);
+    parts.health.mend(trouble);
   };
+
+  function begin(): Promise<void> {
+    return run()
+      .catch((fault: unknown) => {
+        parts.observe.error('draining stopped; it goes on when it is woken, or at the next start', {
+          fault: String(fault),
+        });
+        parts.health.degrade(trouble, 'a bucket that was emptied still has bytes');
+      })
+      .finally(() => {
+        // One who woke it after its last look must not wait for the next.
+        running = again && !stopping.signal.aborted ? begin() : undefined;
+      });
+  }
 
   return {
     wake() {
       if (stopping.signal.aborted) return;
       again = true;
-      running ??= run()
-        .catch((fault: unknown) => {
-          parts.observe.error('draining stopped; it goes on at the next start', {
-            fault: String(fault),
-          });
-        })
-        .finally(() => {
-          running = undefined;
-        });
+      running ??= begin();
     },
     async idle() {
-      await running;
+      while (running) await running;
     },
     async stop() {
       stopping.abort();
@@ -67,7 +82,7 @@ export function createDrainer(parts: DrainParts): Drainer {
 }
 
 async function drainKeyspace(
-  { views, commit, observe }: DrainParts,
+  { views, commit, observe, pause }: DrainParts,
   drain: Drain,
   signal: AbortSignal,
 ): Promise<void> {
@@ -82,9 +97,10 @@ async function drainKeyspace(
       locks: [],
       decide: () => ok(rows.map((row) => deletion(bucket, row, drain.cause))),
     });
+    if (!outcome.ok && outcome.rejection.code !== 'Overloaded') return;
     if (outcome.ok) deleted += rows.length;
-    else if (outcome.rejection.code !== 'Overloaded') return;
-    await nextTurn();
+    // It ends early, by rejecting, where this is to stop: the loop looks.
+    await (outcome.ok ? nextTurn() : pause(overloadedPauseMs, signal).catch(() => {}));
   }
   observe.info('drained a keyspace', { bucket: drain.bucket.name, deleted });
 }

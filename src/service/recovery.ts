@@ -10,7 +10,7 @@ import type { Files } from '#files';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Totals } from '../domain/bucket.ts';
 import type { Clock, Observe } from '../domain/effects.ts';
-import type { KeyspaceId, Position } from '../domain/names.ts';
+import type { BlobId, KeyspaceId, Position } from '../domain/names.ts';
 import {
   type CleanMarker,
   type Fence,
@@ -21,7 +21,7 @@ import {
 } from '../home/control.ts';
 import type { Layout } from '../home/layout.ts';
 import type { CommittedFrame, Journal, JournalWitness } from '../journal/index.ts';
-import { type Applier, openApplier } from '../views/applier.ts';
+import { type Applier, type ApplierOptions, openApplier } from '../views/applier.ts';
 import { readEveryTotals } from '../views/buckets.ts';
 import type { FenceInfo, FenceInterval } from '../views/fences.ts';
 import { openViews } from '../views/open-views.ts';
@@ -82,6 +82,7 @@ export interface RecoveryParts {
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly observe: Observe;
+  readonly alarms: ApplierOptions['alarms'];
   /** Opens the views that are there; `fresh` removes them and begins new ones. */
   readonly openStore: (options: { readonly fresh: boolean }) => Promise<ViewsStore>;
   readonly fenceEvery?: FenceInterval;
@@ -118,13 +119,19 @@ export async function recover(parts: RecoveryParts, left: LeftViews['store']): P
   }
 }
 
-/** Views made from the log's start, in a store that runs: nobody uses the old ones any more. */
+/**
+ * Views made from the log's start, in a store that runs: nobody uses the old ones any more. Rejects
+ * also where published blobs can't be made durable any more, which only a new start can mend.
+ */
 export async function rebuild(parts: RecoveryParts): Promise<LevelViews> {
   const { blobs } = parts;
   const { store, views, applier } = await level(parts, await newViews(parts));
   // What the old applier had still to publish. Other staged blobs belong to uploads that run.
-  const staged = (await blobs.listStaged()).filter((blobId) => views.isRetained(blobId));
-  await blobs.publish(staged);
+  const known: BlobId[] = [];
+  for (const blobId of await blobs.listStaged()) {
+    if (await views.knowsBlob(blobId)) known.push(blobId);
+  }
+  await blobs.publish(known);
   await blobs.finalize();
   return { store, views, applier };
 }
@@ -135,7 +142,8 @@ async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recover
   const { replayed, store, views, applier } = await level(parts, start);
   try {
     const drains = (await views.drains()).length;
-    const staging = await blobs.clearStaging((blobId) => views.isRetained(blobId));
+    // What is removed is gone: a row that was lost to damage does not make a blob nobody's.
+    const staging = await blobs.clearStaging((blobId) => views.knowsBlob(blobId));
     await blobs.finalize();
     const report = {
       took_ms: clock.now() - parts.startedMs,
@@ -161,11 +169,12 @@ async function level(
   parts: RecoveryParts,
   { store, applied, totals }: StartingPoint,
 ): Promise<LevelViews & { readonly replayed: number }> {
-  const { files, layout, journal, blobs, clock, observe, fenceEvery } = parts;
+  const { files, layout, journal, blobs, clock, observe, alarms, fenceEvery } = parts;
   const applier = openApplier({
     store,
     blobs,
     observe,
+    alarms,
     applied,
     totals,
     fence: (info) => writeFence(files, layout, fenceOf(info, clock)),

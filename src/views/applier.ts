@@ -13,7 +13,7 @@ import { type CommittedRecord, newBlobOf } from '../domain/events.ts';
 import type { BlobId, KeyspaceId, Position } from '../domain/names.ts';
 import type { CommittedFrame } from '../journal/journal.ts';
 import { gathered } from './applying/frame-queue.ts';
-import { Publisher } from './applying/publisher.ts';
+import { type BlobAlarms, Publisher } from './applying/publisher.ts';
 import { Waiters } from './applying/waiters.ts';
 import { defaultFenceInterval, type FenceInfo, type FenceInterval, Fences } from './fences.ts';
 import { totalsKey } from './keys.ts';
@@ -26,6 +26,7 @@ export interface ApplierOptions {
   readonly store: ViewsStore;
   readonly blobs: Pick<BlobStore, 'publish' | 'finalize'>;
   readonly observe: Observe;
+  readonly alarms: BlobAlarms;
   /** Writes the fence file, durably. */
   readonly fence: (fence: FenceInfo) => Promise<void>;
   readonly fenceEvery?: FenceInterval;
@@ -213,8 +214,8 @@ class ViewsApplier implements Applier {
   }
 
   #newPublisher(): Publisher {
-    const { blobs, observe, pause = pauseMs } = this.#options;
-    return new Publisher({ blobs, observe, pause, finalized: this.applied });
+    const { blobs, observe, alarms, pause = pauseMs } = this.#options;
+    return new Publisher({ blobs, observe, alarms, pause, finalized: this.applied });
   }
 }
 

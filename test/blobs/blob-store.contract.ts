@@ -195,7 +195,7 @@ export function blobStoreContract(open: () => Promise<StoreUnderTest>): void {
     test('clearing staging publishes what is referenced and removes the rest', async () => {
       const { store, facts: kept } = await staged(patterned(10));
       const lost = await store.stage(reusingItsChunk(patterned(20), 5), noLimit);
-      const report = await store.clearStaging((blobId) => blobId === kept.blobId);
+      const report = await store.clearStaging(async (blobId) => blobId === kept.blobId);
       expect(report).toEqual({ published: 1, removed: 1 });
       expect(await store.listStaged()).toEqual([]);
       expectBytes(await whole(store, kept), patterned(10));

@@ -43,7 +43,7 @@ async function expectKept(disk: FaultyDisk, promised: Promised): Promise<void> {
     const path = join(directory, 'blobs', id.slice(0, 2), id.slice(2, 4), id);
     expect(disk.peek(path), 'a finalized blob has its final name').toBeDefined();
   }
-  await store.clearStaging((id) => promised.staged.has(id));
+  await store.clearStaging(async (id) => promised.staged.has(id));
   expect(await store.listStaged()).toEqual([]);
   for (const { facts, bytes } of promised.staged.values()) {
     const blob = await store.open(facts);

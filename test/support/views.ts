@@ -28,6 +28,7 @@ export async function memoryViews(options: Partial<ApplierOptions> = {}) {
     store,
     blobs: { publish: async () => ({ missing: [] }), finalize: async () => {} },
     observe: silent,
+    alarms: { missing() {}, stuck() {} },
     fence: async (fence) => void fences.push(fence),
     applied: 0 as Position,
     totals: [],

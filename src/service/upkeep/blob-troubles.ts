@@ -3,6 +3,7 @@
  * goes again when a later check has looked at every row and no longer finds it.
  */
 import type { BlobId } from '../../domain/names.ts';
+import type { ApplierOptions } from '../../views/applier.ts';
 import type { HealthMonitor } from '../health.ts';
 
 export type BlobTrouble = 'missing' | 'damaged';
@@ -55,5 +56,16 @@ export function createBlobTroubles(health: Pick<HealthMonitor, 'degrade' | 'mend
         },
       };
     },
+  };
+}
+
+/** What the apply meets of blobs, as the health shows it. */
+export function blobAlarms(
+  health: Pick<HealthMonitor, 'degrade'>,
+  troubles: Pick<BlobTroubles, 'found'>,
+): ApplierOptions['alarms'] {
+  return {
+    missing: (blobId) => troubles.found(blobId, 'missing'),
+    stuck: () => health.degrade('finalize', 'blobs that only a restart brings to their place'),
   };
 }

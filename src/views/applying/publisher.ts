@@ -3,42 +3,62 @@
  * publish that fails: a staged blob is readable, and durable, where it lies. It is tried again in
  * the background, and `finalizedPosition`, below which segments may go, waits for it: until a rename
  * is durable only the log can tell recovery that the staged file is somebody's.
+ *
+ * What is kept has a limit. Blobs that fail beyond it are left to the next start, which publishes
+ * whatever a row knows of, and the position stays for good.
  */
 import type { BlobStore } from '../../blobs/blob-store.ts';
-import type { Observe } from '../../domain/effects.ts';
+import type { Facts, Observe } from '../../domain/effects.ts';
 import type { BlobId, Position } from '../../domain/names.ts';
+
+/** What the health must show of blobs, since the apply neither waits for it nor fails of it. */
+export interface BlobAlarms {
+  /** A record refers to a blob that is nowhere. */
+  missing(blobId: BlobId): void;
+  /** `finalizedPosition` will not move any more: only a new start can help. */
+  stuck(): void;
+}
 
 export interface PublisherOptions {
   readonly blobs: Pick<BlobStore, 'publish' | 'finalize'>;
   readonly observe: Observe;
+  readonly alarms: BlobAlarms;
   /** Resolves after that many ms; between two tries. */
   readonly pause: (ms: number) => Promise<void>;
   /** All up to here is published and durable. */
   readonly finalized: Position;
 }
 
-/** The blobs of one batch, and the position up to which that batch applied the log. */
+/** The blobs of one batch, or of several that are done, and up to where those applied the log. */
 interface Publication {
-  readonly last: Position;
-  readonly blobIds: readonly BlobId[];
+  last: Position;
+  /** Those that are not published. */
+  blobIds: readonly BlobId[];
   state: 'trying' | 'failed' | 'done';
+  /** Names appeared that a sync must make durable. */
+  hasNames: boolean;
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
-/** With more blobs than this left to publish, the apply waits until none is. */
+/** Blobs that are tried again, at most. */
 const PENDING_LIMIT = 10_000;
 
 export class Publisher {
   readonly #options: PublisherOptions;
-  /** In position order; the first is the oldest that is not durable. */
-  readonly #publications: Publication[] = [];
+  /**
+   * In position order; the first is the oldest that is not durable. No two that are done stand side
+   * by side for longer than a round, so what failed bounds the list.
+   */
+  #publications: Publication[] = [];
+  /** Blobs whose last try failed. */
+  #left = 0;
   #finalized: Position;
   #isFinalizing = false;
   #finalizing: Promise<void> = Promise.resolve();
-  /** A sync failed: no later one can be believed, so the position stays for good. */
+  /** A sync failed, and no later one can be believed, or blobs were given up: the position stays. */
   #stuck = false;
-  #retrying: Promise<void> | undefined;
+  #isRetrying = false;
   #closed = false;
 
   constructor(options: PublisherOptions) {
@@ -50,12 +70,14 @@ export class Publisher {
     return this.#finalized;
   }
 
-  /** Resolves after one try, successful or not; before that only while too many are left. */
+  /** Resolves after one try, successful or not. */
   async publish(last: Position, blobIds: readonly BlobId[]): Promise<void> {
-    while (this.#left() >= PENDING_LIMIT && this.#retrying) await this.#retrying;
-    const publication: Publication = { last, blobIds, state: 'trying' };
+    const hasNames = blobIds.length > 0;
+    const publication: Publication = { last, blobIds, state: 'trying', hasNames };
     this.#publications.push(publication);
-    if (!(await this.#try(publication))) this.#retrying ??= this.#retry();
+    const fault = await this.#try(publication);
+    if (fault === undefined) this.#foldLast();
+    else this.#keep(publication, fault);
     this.#finalize();
   }
 
@@ -65,43 +87,73 @@ export class Publisher {
     while (this.#isFinalizing) await this.#finalizing;
   }
 
-  async #try(publication: Publication): Promise<boolean> {
-    const { blobs, observe } = this.#options;
-    if (publication.blobIds.length === 0) publication.state = 'done';
-    if (publication.state === 'done') return true;
+  /** Undefined, or what failed. */
+  async #try(publication: Publication): Promise<{ readonly error: unknown } | undefined> {
+    const { blobs, observe, alarms } = this.#options;
+    const { blobIds } = publication;
     try {
-      const { missing } = await blobs.publish(publication.blobIds);
+      const { missing } = blobIds.length > 0 ? await blobs.publish(blobIds) : { missing: [] };
       for (const blobId of missing) {
         observe.error('a blob that a record refers to is missing', { blob_id: blobId });
         observe.count('missing_blob');
+        alarms.missing(blobId);
       }
-      publication.state = 'done';
     } catch (error) {
-      const blobs = publication.blobIds.length;
-      observe.warn('blobs could not be published; trying again', { blobs, error: String(error) });
-      publication.state = 'failed';
+      return { error };
     }
-    return publication.state === 'done';
+    if (publication.state === 'failed') this.#left -= blobIds.length;
+    publication.state = 'done';
+    publication.blobIds = [];
+    return undefined;
   }
 
-  /** One round over what failed, then a pause, longer each time, until nothing is left. */
+  /** The first try failed: it is tried again, where there is room to remember it. */
+  #keep(publication: Publication, { error }: { readonly error: unknown }): void {
+    const { observe } = this.#options;
+    const facts = { blobs: publication.blobIds.length, error: String(error) };
+    if (this.#left + publication.blobIds.length > PENDING_LIMIT) {
+      publication.state = 'done';
+      publication.blobIds = [];
+      this.#getStuck('too many blobs could not be published; the next start does', facts);
+      return;
+    }
+    observe.warn('blobs could not be published; trying again', facts);
+    publication.state = 'failed';
+    this.#left += publication.blobIds.length;
+    if (!this.#isRetrying && !this.#closed) void this.#retry();
+  }
+
+  /** A pause, longer each time, then a round over what failed, until nothing is left. */
   async #retry(): Promise<void> {
-    for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
-      await this.#options.pause(ms);
-      if (this.#closed) return;
-      for (const publication of this.#publications.filter(({ state }) => state === 'failed')) {
-        if (!(await this.#try(publication))) break;
-        this.#finalize();
+    this.#isRetrying = true;
+    try {
+      for (let ms = FIRST_PAUSE_MS; this.#left > 0; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
+        await this.#options.pause(ms);
+        await this.#round();
+        if (this.#closed) return;
       }
-      if (this.#left() === 0) break;
+    } finally {
+      this.#isRetrying = false;
     }
-    this.#retrying = undefined;
   }
 
-  /** Blobs whose last try failed. */
-  #left(): number {
-    const failed = this.#publications.filter(({ state }) => state === 'failed');
-    return failed.reduce((sum, { blobIds }) => sum + blobIds.length, 0);
+  /** Every one is tried: what fails for good must not hold up what would not. */
+  async #round(): Promise<void> {
+    let fault: { readonly error: unknown } | undefined;
+    for (const publication of this.#publications.filter(({ state }) => state === 'failed')) {
+      if (this.#closed) return;
+      fault = (await this.#try(publication)) ?? fault;
+      this.#finalize();
+    }
+    this.#publications = folded(this.#publications);
+    if (!fault) return;
+    const facts = { blobs: this.#left, error: String(fault.error) };
+    this.#options.observe.warn('blobs could not be published; trying again', facts);
+  }
+
+  /** The last one is done: where the one before it is too, they are one. */
+  #foldLast(): void {
+    this.#publications.push(...folded(this.#publications.splice(-2)));
   }
 
   #finalize(): void {
@@ -112,27 +164,44 @@ export class Publisher {
 
   /** Takes what is published from the front, makes it durable, and again until nothing is. */
   async #finalizeAll(): Promise<void> {
-    for (let ready = this.#ready(); ready.length > 0; ready = this.#ready()) {
-      if (!this.#stuck && ready.some(({ blobIds }) => blobIds.length > 0)) await this.#sync();
-      this.#publications.splice(0, ready.length);
+    for (let ready = this.#takeReady(); ready.length > 0; ready = this.#takeReady()) {
+      if (!this.#stuck && ready.some(({ hasNames }) => hasNames)) await this.#sync();
       if (!this.#stuck) this.#finalized = ready.at(-1)?.last ?? this.#finalized;
     }
     this.#isFinalizing = false;
   }
 
-  #ready(): Publication[] {
+  #takeReady(): Publication[] {
     const first = this.#publications.findIndex(({ state }) => state !== 'done');
-    return this.#publications.slice(0, first < 0 ? undefined : first);
+    return this.#publications.splice(0, first < 0 ? this.#publications.length : first);
   }
 
   async #sync(): Promise<void> {
     try {
       await this.#options.blobs.finalize();
     } catch (error) {
-      this.#stuck = true;
-      this.#options.observe.error('published blobs could not be made durable', {
-        error: String(error),
-      });
+      const facts = { error: String(error) };
+      this.#getStuck('published blobs could not be made durable', facts);
     }
   }
+
+  #getStuck(message: string, facts: Facts): void {
+    if (this.#stuck) return;
+    this.#stuck = true;
+    this.#options.observe.error(message, facts);
+    this.#options.alarms.stuck();
+  }
+}
+
+/** Those that are done and stand side by side made one, in the same order. */
+function folded(publications: readonly Publication[]): Publication[] {
+  const kept: Publication[] = [];
+  for (const next of publications) {
+    const before = kept.at(-1);
+    if (before?.state === 'done' && next.state === 'done') {
+      before.last = next.last;
+      before.hasNames ||= next.hasNames;
+    } else kept.push(next);
+  }
+  return kept;
 }
