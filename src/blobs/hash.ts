@@ -14,7 +14,13 @@ type NewHash = () => Blake3 | Promise<Blake3>;
 let implementation: Promise<NewHash> | undefined;
 
 export async function newBlake3(): Promise<Blake3> {
-  implementation ??= nativeBlake3().catch(() => wasmBlake3());
+  implementation ??= nativeBlake3()
+    .catch(() => wasmBlake3())
+    .catch((fault: unknown) => {
+      // What kept it from loading, such as too many open files, may be over at the next try.
+      implementation = undefined;
+      throw fault;
+    });
   return (await implementation)();
 }
 

@@ -68,6 +68,14 @@ describe('metadata', () => {
     expect(Reflect.get({}, 'admin')).toBeUndefined();
   });
 
+  test.each(['{"n":1e400}', '{"a":{"b":[-1e999]}}'])(
+    '%s is refused: it would become null',
+    (text) => {
+      const parsed = parseMetadata(text);
+      expect(parsed.ok ? parsed.value : parsed.rejection.code).toBe('InvalidMetadata');
+    },
+  );
+
   test('keeps lone surrogates as escapes', () => {
     expect(kept(parseMetadata('{"\\ud800":"\\udc00"}'))).toBe('{"\\ud800":"\\udc00"}');
   });

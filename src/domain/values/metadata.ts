@@ -23,12 +23,18 @@ export function metadataOf(value: unknown): Result<string | null> {
     return refuse(invalid('The metadata is not a JSON object'));
   }
   let text: string;
+  let holds = true;
   try {
-    text = JSON.stringify(value);
+    text = JSON.stringify(value, (_key, member: unknown) => {
+      // JSON.parse makes 1e400 an infinity, which JSON.stringify would turn into null.
+      if (typeof member === 'number' && !Number.isFinite(member)) holds = false;
+      return member;
+    });
   } catch {
     // Nested too deeply for the stack, which is far beyond what fits.
     return refuse(tooLong);
   }
+  if (!holds) return refuse(invalid('The metadata holds a number that is too large'));
   if (utf8Bytes(text) > maxMetadataBytes) return refuse(tooLong);
   return ok(text === '{}' ? null : text);
 }
