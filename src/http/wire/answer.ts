@@ -66,10 +66,10 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
 async function sendStream(exchange: Exchange, answer: Answer, body: StreamedBody): Promise<void> {
   const { outgoing } = exchange;
   const chunks = body.chunks[Symbol.asyncIterator]();
-  // The first chunk comes before the head: a damaged blob may still be answered with a status.
-  let next = await chunks.next();
-  writeHead(exchange, answer, body.sizeBytes);
   try {
+    // The first chunk comes before the head: a damaged blob may still be answered with a status.
+    let next = await chunks.next();
+    writeHead(exchange, answer, body.sizeBytes);
     while (next.done !== true && !outgoing.destroyed) {
       exchange.bytesOut += next.value.byteLength;
       await write(outgoing, next.value);
