@@ -25,7 +25,7 @@ export function createQueries(parts: QueryParts): Queries {
   const { views, access } = parts;
   return {
     async objects(call, request) {
-      const refusal = refuseExplanation(call, request);
+      const refusal = refuseAnonymous(access, call) ?? refuseExplanation(call, request);
       if (refusal) return refuse(refusal);
       return views.read((moment) => queryObjects(parts, { call, request, moment }));
     },
@@ -38,9 +38,14 @@ export function createQueries(parts: QueryParts): Queries {
   };
 }
 
+/** Before any bucket is looked at; everyone else is shown what they may read, or nothing. */
+function refuseAnonymous(access: Access, call: Call) {
+  if (call.caller.kind !== 'anonymous') return undefined;
+  return access(call, { action: 'object.list', bucket: undefined });
+}
+
 /** It tells of rows beyond the caller's own. */
 function refuseExplanation({ caller }: Call, { explain }: QueryRequest) {
-  if (caller.kind === 'anonymous') return rejection('MissingAuthorization');
   if (!explain || caller.kind === 'service') return undefined;
   return rejection('AccessDenied', 'Only the service role may ask for "explain"');
 }

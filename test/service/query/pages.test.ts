@@ -10,7 +10,16 @@ import { createAccess } from '../../../src/service/access.ts';
 import type { QueryLimits } from '../../../src/service/query/objects.ts';
 import { createQueries } from '../../../src/service/query/query.ts';
 import type { Call } from '../../../src/service/service.ts';
-import { createBucket, key, openRig, put, type Rig, service, user } from '../../support/rig.ts';
+import {
+  createBucket,
+  key,
+  nobody,
+  openRig,
+  put,
+  type Rig,
+  service,
+  user,
+} from '../../support/rig.ts';
 import { silent } from '../../support/views.ts';
 
 const callers = [user('ann'), user('bob'), user('eve'), service] as const;
@@ -252,4 +261,14 @@ test('each private bucket that the service role looks into is a bypass, logged o
     'lost',
     'zoo',
   ]);
+});
+
+test('a query without credentials is refused, and counted as a denial', async () => {
+  const counted: string[] = [];
+  const access = createAccess({ ...silent, count: (counter) => counted.push(counter) });
+  const queries = createQueries({ views: rig.store.views, access });
+  const query = parsed({ call: nobody, search: '' });
+  const refused = await queries.objects(nobody, { query, limit: 1, explain: false });
+  expect(refused).toMatchObject({ ok: false, rejection: { code: 'MissingAuthorization' } });
+  expect(counted).toEqual(['policy_denial']);
 });
