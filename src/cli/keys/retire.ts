@@ -31,6 +31,7 @@ async function retireKeys(
       `There is no key ${JSON.stringify(unknown)}, and none was retired: "aerostore keys list" shows them.`,
     );
   }
+  // One that is gone by now was retired and then forgotten: what it signed is void all the same.
   for (const kid of kids) await keys.retire(kid);
   if (options.json) writeJson(surroundings, { retired: kids });
   else surroundings.write(`Retired: ${kids.join(', ')}. What they signed is void.\n`);
