@@ -1,7 +1,8 @@
 /**
  * The times of signing and of revoking, so that "issued up to now" means what it says: what was
  * signed before a revocation is covered by it and what is signed after it is not, within one
- * millisecond, and while the clock is set back.
+ * millisecond, and while the clock is set back under the running process. What an earlier process
+ * signed by a clock that was ahead of this one's is not covered: a token leaves no record.
  */
 import type { Clock } from '../../domain/effects.ts';
 
