@@ -23,20 +23,26 @@ export function metadataOf(value: unknown): Result<string | null> {
     return refuse(invalid('The metadata is not a JSON object'));
   }
   let text: string;
-  let holds = true;
   try {
-    text = JSON.stringify(value, (_key, member: unknown) => {
-      // JSON.parse makes 1e400 an infinity, which JSON.stringify would turn into null.
-      if (typeof member === 'number' && !Number.isFinite(member)) holds = false;
-      return member;
-    });
+    text = JSON.stringify(value);
   } catch {
     // Nested too deeply for the stack, which is far beyond what fits.
     return refuse(tooLong);
   }
-  if (!holds) return refuse(invalid('The metadata holds a number that is too large'));
   if (utf8Bytes(text) > maxMetadataBytes) return refuse(tooLong);
+  if (holdsInfinity(value)) return refuse(invalid('The metadata holds a number that is too large'));
   return ok(text === '{}' ? null : text);
+}
+
+/** JSON.parse makes 1e400 an infinity, which JSON.stringify writes as null. */
+function holdsInfinity(value: object): boolean {
+  const pending: unknown[] = [value];
+  while (pending.length > 0) {
+    const next = pending.pop();
+    if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) return true;
+    if (typeof next === 'object' && next !== null) pending.push(...Object.values(next));
+  }
+  return false;
 }
 
 const tooLong = rejection(
