@@ -160,7 +160,7 @@ export interface Route {
 }
 
 /** Who makes an object of this owner in any bucket: a service's `sub` owns what it makes. */
-export const maker = (owner: string) => hs256({ role: 'service_role', sub: owner });
+const maker = (owner: string) => hs256({ role: 'service_role', sub: owner });
 
 /** A bucket of the boss's that holds one object of the boss and one of the writer. */
 export async function furnish(
