@@ -30,17 +30,42 @@ const inFlight = 64;
 const recordsPerAppend = 16;
 const body = Buffer.from('a small object');
 
+export interface Filling {
+  readonly bucket: string;
+  /** The numbers of the objects: from `first` on, so `many`. */
+  readonly first: number;
+  readonly many: number;
+  /** One blob for all objects, as copies have it, spares a file for each. */
+  readonly blobs: 'own' | 'shared';
+  /** How many of them, evenly spread, are the stranger's; all others are bench's. */
+  readonly strange: number;
+}
+
+export const stranger = 'stranger';
+
 /** Appends as a store does, which holds the directory, and is gone without a clean stop. */
-export async function fillAndDie(dataDir: string, first: number, many: number): Promise<void> {
+export async function fillAndDie(dataDir: string, filling: Filling): Promise<void> {
+  const { bucket, first, many, blobs, strange } = filling;
+  const shared = blobs === 'shared' ? newBlobId() : undefined;
+  if (shared) writeBlob(dataDir, shared);
   await withJournal(dataDir, async (journal, layout) => {
     await removeCleanMarker(nodeFiles, layout);
-    const { uid, keyspace } = await bucketIn(journal);
-    const row = bucketFacts({ ...bucketSettings, uid });
+    const { uid, keyspace } = await bucketIn(journal, bucket);
+    const row = bucketFacts({ ...settingsOf(bucket), uid });
+    const strangers = new Set(
+      Array.from({ length: strange }, (_, one) => first + Math.floor((one * many) / strange)),
+    );
     const running = new Set<Promise<unknown>>();
     for (let index = first; index < first + many; index += recordsPerAppend) {
       const size = Math.min(recordsPerAppend, first + many - index);
-      const records = Array.from({ length: size }, (_, one) => stored(row, keyspace, index + one));
-      for (const { event } of records) writeBlob(dataDir, event.object.blob_id);
+      const records = Array.from({ length: size }, (_, one) =>
+        stored(row, keyspace, {
+          index: index + one,
+          blobId: shared ?? newBlobId(),
+          owner: strangers.has(index + one) ? stranger : 'bench',
+        }),
+      );
+      if (!shared) for (const { event } of records) writeBlob(dataDir, event.object.blob_id);
       const appending = journal.append(records).then((done) => {
         if (!done.ok) throw new Error(done.rejection.code);
         running.delete(appending);
@@ -56,26 +81,31 @@ export async function fillAndDie(dataDir: string, first: number, many: number): 
 
 type Facts = ReturnType<typeof bucketFacts>;
 
-const bucketSettings = {
-  name: 'many' as BucketName,
-  policy: 'private',
-  owner_id: 'bench',
-  write_policy: 'owner',
-  allowed_mime_types: null,
-  max_file_size: null,
-} as const;
+const settingsOf = (name: string) =>
+  ({
+    name: name as BucketName,
+    policy: 'private',
+    owner_id: 'bench',
+    // So that whoever owns three of many objects sees the bucket.
+    write_policy: 'authenticated',
+    allowed_mime_types: null,
+    max_file_size: null,
+  }) as const;
 
-/** The log's bucket, which is made where there is none. */
+/** The log's bucket of that name, which is made where there is none. */
 async function bucketIn(
   journal: Journal,
+  name: string,
 ): Promise<{ readonly uid: BucketUid; readonly keyspace: KeyspaceId }> {
   for await (const { records } of journal.read(0 as Position)) {
     for (const { event, position } of records) {
-      if (event.type === 'bucket.created') return { uid: event.bucket.uid, keyspace: position };
+      if (event.type === 'bucket.created' && event.bucket.name === name) {
+        return { uid: event.bucket.uid, keyspace: position };
+      }
     }
   }
   const uid = randomIds.uuid() as BucketUid;
-  const event = { type: 'bucket.created', bucket: { ...bucketSettings, uid } } as const;
+  const event = { type: 'bucket.created', bucket: { ...settingsOf(name), uid } } as const;
   const created = await journal.append([{ event, actor }]);
   if (!created.ok) throw new Error(created.rejection.code);
   return { uid, keyspace: created.value.first };
@@ -87,21 +117,26 @@ const actor: NewRecord['actor'] = {
   request_id: '0198c0de-0000-7000-8000-000000000000',
 };
 
+interface One {
+  readonly index: number;
+  readonly blobId: BlobId;
+  readonly owner: string;
+}
+
 function stored(
   bucket: Facts,
   keyspace: KeyspaceId,
-  index: number,
+  { index, blobId, owner }: One,
 ): NewRecord & { readonly event: ObjectStored } {
   const crcs = Buffer.alloc(4);
   crcs.writeUInt32LE(crc32(body));
   const object = {
     size: body.length,
     etag: randomBytes(32).toString('hex'),
-    // All within 256 folders, so that filling does not make 100,000.
-    blob_id: `00${randomBytes(15).toString('hex')}` as BlobId,
+    blob_id: blobId,
     id: randomIds.uuid() as ObjectId,
-    path: `album-${index % 100}/photo-${String(index).padStart(7, '0')}.jpg` as ObjectPath,
-    owner_id: 'bench',
+    path: pathOf(index),
+    owner_id: owner,
     content_type: 'image/jpeg',
     version: randomIds.uuid(),
     cache_control: null,
@@ -121,6 +156,13 @@ function stored(
   } as const;
   return { event, actor };
 }
+
+/** The path of the object of that number. */
+export const pathOf = (index: number) =>
+  `album-${index % 100}/photo-${String(index).padStart(7, '0')}.jpg` as ObjectPath;
+
+/** All within 256 folders, so that filling does not make 100,000. */
+const newBlobId = () => `00${randomBytes(15).toString('hex')}` as BlobId;
 
 function writeBlob(dataDir: string, blobId: string): void {
   const folder = path.join(dataDir, 'blobs', blobId.slice(0, 2), blobId.slice(2, 4));

@@ -28,8 +28,10 @@ const sinceFence = isQuick ? 1_000 : 24_900;
 const rounds = isQuick ? 1 : 3;
 
 const [mode, directory = '', from = '0', count = '0'] = process.argv.slice(2);
-if (mode === 'fill') await fillAndDie(directory, Number(from), Number(count));
-else await measure();
+if (mode === 'fill') {
+  const filling = { bucket: 'many', first: Number(from), many: Number(count) };
+  await fillAndDie(directory, { ...filling, blobs: 'own', strange: 0 });
+} else await measure();
 
 async function measure(): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'aerostore-recovery-'));
