@@ -1,6 +1,6 @@
 /**
  * API.md "Who may do what" over HTTP: reading, writing and managing × caller × policy × write_policy
- * × whose object. The rest of the routes are in access-changes.test.ts.
+ * × whose object. The other routes are in access-changes.test.ts, leaks in access-leaks.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -15,7 +15,6 @@ import {
   expectedWrite,
   furnish,
   isBad,
-  masked,
   paths,
   type Route,
   readable,
@@ -143,61 +142,7 @@ async function checkAllowed(reply: Reply, asked: Asked, route: Route): Promise<v
   if (route.name === 'GET /object') expect(reply.text()).toBe(asked.path);
 }
 
-describe('what a caller may not see', () => {
-  const requests: [string, string, (bucket: string, path: string) => string][] = [
-    ['GET', 'object', (bucket, path) => `/object/${bucket}/${path}`],
-    ['HEAD', 'object', (bucket, path) => `/object/${bucket}/${path}`],
-    ['GET', 'object by range', (bucket, path) => `/object/${bucket}/${path}`],
-    ['GET', 'object by the public route', (bucket, path) => `/object/public/${bucket}/${path}`],
-    ['GET', 'info', (bucket, path) => `/object/info/${bucket}/${path}`],
-    ['DELETE', 'object', (bucket, path) => `/object/${bucket}/${path}`],
-    ['GET', 'list', (bucket) => `/object/list/${bucket}`],
-    ['GET', 'bucket', (bucket) => `/bucket/${bucket}`],
-    ['DELETE', 'bucket', (bucket) => `/bucket/${bucket}`],
-    ['POST', 'emptying', (bucket) => `/bucket/${bucket}/empty`],
-    ['PUT', 'upload', (bucket, path) => `/object/${bucket}/${path}`],
-  ];
-
-  test.each(requests)(
-    '%s %s: an invisible bucket answers as a missing one',
-    async (method, _, at) => {
-      const bucket = await makeBucket(server, { owner: 'boss' });
-      await put(server, `${bucket}/there`, { token: callers.boss, body: 'secret' });
-      const absent = bucket.replace('bucket', 'beckut');
-      for (const token of [callers.stranger, callers.nobody, callers.anon]) {
-        const question: Question = {
-          method,
-          token,
-          headers: { range: 'bytes=0-1', 'if-match': '"x"' },
-        };
-        const invisible = await ask(server, at(bucket, 'there'), question);
-        const gone = await ask(server, at(absent, 'there'), question);
-        expect(masked(invisible, [bucket])).toBe(masked(gone, [absent]));
-        expect(invisible.status).toBeGreaterThanOrEqual(401);
-      }
-    },
-  );
-
-  test.each(['GET', 'HEAD', 'DELETE'])(
-    '%s: an unreadable object answers as a missing one',
-    async (method) => {
-      const bucket = await makeBucket(server, {
-        owner: 'boss',
-        settings: { write_policy: 'authenticated' },
-      });
-      await put(server, `${bucket}/there`, { token: callers.boss, body: 'secret' });
-      for (const stem of method === 'DELETE' ? ['/object'] : ['/object', '/object/info']) {
-        for (const headers of [{}, { range: 'bytes=0-1' }, { 'if-none-match': '*' }]) {
-          const question: Question = { method, token: callers.stranger, headers };
-          const unreadable = await ask(server, `${stem}/${bucket}/there`, question);
-          const gone = await ask(server, `${stem}/${bucket}/nope`, question);
-          expect(masked(unreadable, ['there'])).toBe(masked(gone, ['nope']));
-          expect(unreadable.status).toBe(404);
-        }
-      }
-    },
-  );
-
+describe('what others put', () => {
   test('someone else’s path is refused before any other header counts', async () => {
     const bucket = await makeBucket(server, {
       owner: 'boss',
