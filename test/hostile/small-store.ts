@@ -114,11 +114,7 @@ export async function start(rig: Rig): Promise<Outcome> {
   return { kind: 'open', shown, report };
 }
 
-/** True where nothing that was there before is gone or another; what a start adds does not count. */
-function isUntouched(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): boolean {
-  return changedIn(disk, before).length === 0;
-}
-
+/** What was there before and is gone or another; what a start adds does not count. */
 export function changedIn(disk: FaultyDisk, before: ReadonlyMap<string, Buffer>): string[] {
   const changed: string[] = [];
   for (const [path, bytes] of before) {
