@@ -8,7 +8,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -61,8 +60,7 @@ if (mode === 'fill') {
 async function measure(): Promise<void> {
   const load = () => loadavg().map((value) => value.toFixed(1));
   const before = load();
-  const folder = temporaryFolder();
-  const dataDir = path.join(folder, 'data');
+  const dataDir = path.join(temporaryFolder(), 'data');
   for (const name of ['small', 'middle', 'large'] as const) fill(dataDir, name);
   progress('building the views');
   await rebuildViews(configOf(dataDir), () => {});
@@ -76,12 +74,12 @@ async function measure(): Promise<void> {
     ...(await forcedDelete(server)),
   ];
   await server.stop();
-  rmSync(folder, { recursive: true, force: true });
   console.log(`machine: ${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`);
   console.log(`load average: ${before.join(' ')} before, ${load().join(' ')} after`);
   const sizes = Object.entries(buckets).map(([name, size]) => `${name} ${counted(size)}`);
   console.log(`objects: ${sizes.join(', ')}; clients and server share the machine`);
   console.log(tableOf(figures));
+  progress('removing what was made: with many files that takes a while');
 }
 
 async function signing(server: Server): Promise<Figure[]> {
