@@ -28,7 +28,7 @@ import { bareStartMs, type Subject, startAerostore, startBaseline } from './subj
 interface Figure {
   readonly what: string;
   readonly unit: string;
-  /** As the issue has it: "> 50", "< 10"; '' where there is none. */
+  /** A bound as people write it: "> 50", "< 10"; '' where there is none. */
   readonly floor: string;
   readonly aerostore: number;
   readonly baseline: number;

@@ -24,7 +24,7 @@ import { median, mib, quantile, timeMs } from './measures.ts';
 
 interface Figure {
   readonly what: string;
-  /** '' where the issue has none. */
+  /** '' where there is none. */
   readonly floor: string;
   readonly value: number;
   readonly unit: string;
