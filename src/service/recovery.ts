@@ -145,7 +145,6 @@ async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recover
     // What is removed is gone: a row that was lost to damage does not make a blob nobody's.
     const staging = await blobs.clearStaging((blobId) => views.knowsBlob(blobId));
     await blobs.finalize();
-    if (start.kind !== 'clean') await fenceOff(applier, parts.observe);
     const report = {
       took_ms: clock.now() - parts.startedMs,
       log_segments: journal.recovery.segments,
@@ -162,16 +161,6 @@ async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recover
   } catch (fault) {
     await store.close();
     throw fault;
-  }
-}
-
-/** The work of this start is not done again by the next one, should this run end early as well. */
-async function fenceOff(applier: Applier, observe: Observe): Promise<void> {
-  try {
-    await applier.fence();
-  } catch (fault) {
-    // It costs the next start a longer replay; a disk that is full must not keep this one from serving.
-    observe.warn('a fence could not be made after recovery', { fault: String(fault) });
   }
 }
 
