@@ -58,10 +58,20 @@ export function objectAfter(
 ): ObjectRow {
   switch (event.type) {
     case 'object.stored': {
-      const { crcs: _crcs, created_at, ...facts } = event.object;
+      // Field by field, in the order of the record: a rebuild makes this row for every upload there was.
+      const { object } = event;
       return {
-        ...facts,
-        created_at: created_at ?? at.timeMs,
+        size: object.size,
+        etag: object.etag,
+        blob_id: object.blob_id,
+        id: object.id,
+        path: object.path,
+        owner_id: object.owner_id,
+        content_type: object.content_type,
+        version: object.version,
+        cache_control: object.cache_control,
+        metadata: object.metadata,
+        created_at: object.created_at ?? at.timeMs,
         updated_at: at.timeMs,
         position: at.position,
       };
