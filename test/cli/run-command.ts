@@ -26,6 +26,9 @@ export class Signals {
   }
 }
 
+/** What lies in the folder that the tests are run from, such as a `data` of its own, is none of theirs. */
+const nowhere = '/nowhere/aerostore';
+
 export async function runCommand(argv: readonly string[], stage: Stage = {}): Promise<Outcome> {
   const signals = stage.signals ?? new Signals();
   const printed = { out: '', err: '' };
@@ -37,7 +40,7 @@ export async function runCommand(argv: readonly string[], stage: Stage = {}): Pr
       printed.err += text;
     },
     isTty: stage.isTty ?? false,
-    readConfig: () => parseConfig(stage.env ?? {}),
+    readConfig: () => parseConfig({ AEROSTORE_DATA_DIR: nowhere, ...stage.env }),
     compose: async () => ({ ...refusing, ...stage.compose }),
     onStopSignal(listener) {
       signals.listeners.add(listener);
