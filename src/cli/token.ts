@@ -6,7 +6,7 @@
 import { type Command, Option } from 'commander';
 import { nodeFiles } from '#files';
 import type { Config } from '../config.ts';
-import { utf8Bytes } from '../domain/names.ts';
+import { isSubject, maxSubjectBytes } from '../domain/caller.ts';
 import { readLoginSecret } from '../home/keyring.ts';
 import { layoutOf } from '../home/layout.ts';
 import { signLoginToken } from '../login-token.ts';
@@ -89,11 +89,8 @@ async function signingKey(config: Config): Promise<Uint8Array> {
 }
 
 function parseSub(value: string): string {
-  // C0, DEL and C1, which authentication refuses.
-  if (value === '' || utf8Bytes(value) > 255 || /\p{Cc}/u.test(value) || !value.isWellFormed()) {
-    throw misuse('--sub is not valid: use 1 to 255 bytes without control characters.');
-  }
-  return value;
+  if (isSubject(value)) return value;
+  throw misuse(`--sub is not valid: use 1 to ${maxSubjectBytes} bytes without control characters.`);
 }
 
 function parseExpires(value: string): number {

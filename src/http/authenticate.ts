@@ -18,9 +18,8 @@ import {
   jwtVerify,
 } from 'jose';
 import { LRUCache } from 'lru-cache';
-import { anonymous, type Caller } from '../domain/caller.ts';
+import { anonymous, type Caller, isSubject, maxSubjectBytes } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
-import { utf8Bytes } from '../domain/names.ts';
 import { type Rejection, rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import { minSecretBytes } from './key-set.ts';
@@ -39,7 +38,6 @@ export interface AuthenticatorOptions {
 
 export type Authenticate = (authorization: string | undefined) => Promise<Result<Caller>>;
 
-const maxSubjectBytes = 255;
 const asymmetric = ['RS256', 'ES256', 'EdDSA'];
 const remembered = { max: 10_000, maxSize: 8 * 1024 * 1024, ttl: 60_000 };
 
@@ -210,7 +208,7 @@ function callerOf(payload: JWTPayload): Result<Caller> {
   const { sub } = payload;
   const role: unknown = payload.role;
   if (role === 'anon') return ok(anonymous);
-  if (sub !== undefined && !isSubject(sub)) {
+  if (sub !== undefined && !(typeof sub === 'string' && isSubject(sub))) {
     return refuse(
       invalid(`"sub" must be 1 to ${maxSubjectBytes} bytes of text without control characters`),
     );
@@ -219,12 +217,6 @@ function callerOf(payload: JWTPayload): Result<Caller> {
   return sub === undefined
     ? refuse(invalid('The token has no "sub"'))
     : ok({ kind: 'user', id: sub });
-}
-
-function isSubject(sub: unknown): sub is string {
-  if (typeof sub !== 'string' || sub === '' || !sub.isWellFormed()) return false;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return utf8Bytes(sub) <= maxSubjectBytes && !/[\u0000-\u001f\u007f-\u009f]/.test(sub);
 }
 
 const malformedHeader = rejection('InvalidJWT', 'The Authorization header is malformed', {
