@@ -17,6 +17,7 @@ import { createHttp } from './http/app.ts';
 import { type Authenticate, createAuthenticator } from './http/authenticate.ts';
 import { minSecretBytes, parseKeySet } from './http/key-set.ts';
 import { createRateLimits } from './http/limits/rate-limits.ts';
+import { accelOf } from './http/objects/accel.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import type { Call } from './service/service.ts';
 import type { Job, JobOptions } from './service/upkeep/jobs.ts';
@@ -68,7 +69,8 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     observe.info('listening', { url, data_dir: home.layout.directory, version });
     store = await openStore(served(config, storeOptions(config, { home, observe })));
     const { authenticate } = keys;
-    const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl };
+    const accel = accelOf(config.accel, home.layout.directory);
+    const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl, accel };
     const limits = createRateLimits(config);
     const site = createSite();
     http.open(

@@ -116,7 +116,6 @@ export const settingNames: readonly string[] = Object.values(settings).map(({ na
 const idleFields = [
   'logRetentionMs',
   'metrics',
-  'accel',
   'accessAudit',
   'webhookAllow',
   'maxSubscribers',

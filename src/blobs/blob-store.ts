@@ -47,6 +47,11 @@ export interface ByteRange {
 /** A blob held open: a release, a rename or a removal meanwhile does not disturb it. Close it in every case. */
 export interface OpenBlob {
   /**
+   * The file that holds these bytes and no others and will not move, as a path below the data
+   * directory. Left out where there is none: in memory, in a pack, or while it is only staged.
+   */
+  readonly file?: string;
+  /**
    * The bytes, checked: a whole read by BLAKE3, a range by the CRCs of the blocks it touches. Nothing
    * that is wrong is ever the last chunk: a mismatch throws `BlobDamaged` before the part that would
    * complete the answer is handed out. Chunks belong to the reader. A range that is not inside of the

@@ -213,8 +213,10 @@ async function openBlob(files: Files, places: Places, facts: BlobFacts): Promise
     await file.close();
     throw cause;
   }
+  const isPublished = file.path === places.published(blobId);
   let closing: Promise<void> | undefined;
   return {
+    ...(isPublished ? { file: places.file(blobId) } : {}),
     bytes: (range) => checkedBytes(file, facts, range),
     close() {
       closing ??= file.close();

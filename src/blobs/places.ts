@@ -8,6 +8,8 @@ export interface Places {
   readonly quarantine: string;
   staged(blobId: BlobId): string;
   published(blobId: BlobId): string;
+  /** The same, below the data directory. */
+  file(blobId: BlobId): string;
   /** Where to look for a blob, in order: it may be renamed between two looks. */
   lookups(blobId: BlobId): readonly string[];
 }
@@ -16,13 +18,15 @@ export function placesIn(directory: string): Places {
   const staging = join(directory, 'staging');
   const blobs = join(directory, 'blobs');
   const staged = (blobId: BlobId) => join(staging, blobId);
-  const published = (blobId: BlobId) => join(blobs, blobId.slice(0, 2), blobId.slice(2, 4), blobId);
+  const file = (blobId: BlobId) => join('blobs', blobId.slice(0, 2), blobId.slice(2, 4), blobId);
+  const published = (blobId: BlobId) => join(directory, file(blobId));
   return {
     staging,
     blobs,
     quarantine: join(directory, 'quarantine'),
     staged,
     published,
+    file,
     lookups: (blobId) => [published(blobId), staged(blobId), published(blobId)],
   };
 }

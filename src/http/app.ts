@@ -18,6 +18,7 @@ import type { Authenticate } from './authenticate.ts';
 import { bucketRoutes } from './buckets.ts';
 import { jobRoutes } from './jobs.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
+import type { Accel } from './objects/accel.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { openApiRoutes, type Site } from './openapi/routes.ts';
 import { operationRoutes } from './operations.ts';
@@ -44,6 +45,8 @@ export interface HttpSettings {
   readonly jsonBodyBytes: number;
   /** The base of absolute URLs, without a slash at its end; the request's own on loopback. */
   readonly publicUrl?: string | undefined;
+  /** How a server in front is told to send a blob's file; left out where there is none. */
+  readonly accel?: Accel | undefined;
 }
 
 interface Env {

@@ -133,7 +133,9 @@ export async function openBlob(
     const crcs = views.crcs(blobId);
     if (!crcs) throw new BlobDamaged(`no checksums are known of blob ${blobId}`);
     const blob = await blobs.open({ blobId, sizeBytes, blake3, crcs });
+    const { file } = blob;
     return {
+      ...(file === undefined ? {} : { file }),
       bytes: (range) => telling(blob.bytes(range), tell),
       close: () => blob.close(),
     };

@@ -19,6 +19,7 @@ import { etagHeader, objectInfoJson } from '../representations.ts';
 import type { Request } from '../route.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { objectKeyOf } from '../wire/raw-path.ts';
+import { type Accel, accelAnswer, canBeHandedOn } from './accel.ts';
 import { rangeOf, readConditions } from './conditions.ts';
 
 export interface ReadOptions {
@@ -31,11 +32,12 @@ export async function download(
   options: ReadOptions,
 ): Promise<Result<Answer>> {
   const readable = await find(parts, request, options);
-  return readable.ok ? answerRead(request, readable.value) : readable;
+  return readable.ok ? answerRead(parts, request, readable.value) : readable;
 }
 
 /** What a GET or HEAD of an object that may be read comes to. Its bytes are opened only to be sent. */
 export async function answerRead(
+  { settings }: HttpParts,
   request: Request,
   readable: ReadableObject,
 ): Promise<Result<Answer>> {
@@ -52,7 +54,8 @@ export async function answerRead(
   const range = method === 'GET' ? rangeOf(headers, object) : undefined;
   if (range === 'unsatisfiable') return ok(unsatisfiable(object));
   const all = { ...validators, ...contentHeaders(object, request.query) };
-  return ok(await bytesAnswer(readable, { range, headers: all, isHead: method === 'HEAD' }));
+  const accel = canBeHandedOn(headers, range) ? settings.accel : undefined;
+  return ok(await bytesAnswer(readable, { range, headers: all, isHead: method === 'HEAD', accel }));
 }
 
 export async function info(
@@ -151,15 +154,20 @@ interface Part {
   readonly range: ByteRange | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly isHead: boolean;
+  readonly accel: Accel | undefined;
 }
 
 async function bytesAnswer(
   readable: ReadableObject,
-  { range, headers, isHead }: Part,
+  { range, headers, isHead, accel }: Part,
 ): Promise<Answer> {
   const { size } = readable.object;
   // A HEAD opens nothing.
   const blob = isHead ? undefined : await readable.open();
+  if (accel && blob?.file !== undefined) {
+    await blob.close();
+    return accelAnswer(accel, blob.file, headers);
+  }
   const body = {
     sizeBytes: range ? range.end - range.start + 1 : size,
     chunks: blob ? blob.bytes(range) : none(),

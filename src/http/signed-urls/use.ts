@@ -24,7 +24,7 @@ export async function useDownload(parts: HttpParts, request: Request): Promise<R
   if (!claims.ok) return claims;
   const presented = { claims: claims.value, key: key.value, requestId: exchange.requestId };
   const readable = await parts.service.signedUrls.read(presented);
-  return readable.ok ? answerRead(request, readable.value) : readable;
+  return readable.ok ? answerRead(parts, request, readable.value) : readable;
 }
 
 export async function useUpload(parts: HttpParts, request: Request): Promise<Result<Answer>> {
