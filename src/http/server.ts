@@ -19,6 +19,7 @@ import type { Observe } from '../domain/effects.ts';
 import { type App, answerFault } from './app.ts';
 import { type CorsOrigins, corsHeaders, isPreflight, preflightAnswer } from './cors.ts';
 import { type Problem, problemAnswer } from './problems.ts';
+import { faultOfRequest } from './wire/ambiguous.ts';
 import { type Answer, jsonAnswer, send } from './wire/answer.ts';
 import { clientAddressOf } from './wire/client-address.ts';
 import { beginExchange, type Exchange } from './wire/exchange.ts';
@@ -65,6 +66,9 @@ export function createServer(parts: {
   });
   // Node drops headers past its count without a word; the block's size is the limit here.
   server.maxHeadersCount = 0;
+  // A client that has said all may close its half (RFC 9293 §3.6) and still wait for the answer. Node
+  // has the switch, but its types do not.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = settings.maxConnections + overflowConnections;
   server.on('connection', (socket) => door.connected(socket));
   server.on('request', (incoming, outgoing) => door.receive(incoming, outgoing, false));
@@ -182,6 +186,8 @@ class Door {
     const { incoming, outgoing } = exchange;
     const early = this.#gate(exchange);
     if (early) return await send(exchange, early);
+    const fault = faultOfRequest(exchange);
+    if (fault) return await send(exchange, problemAnswer(fault));
     if (isPreflight(incoming)) return await send(exchange, preflightAnswer(incoming));
     try {
       await this.#listener?.(incoming, outgoing);

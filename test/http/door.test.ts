@@ -241,7 +241,7 @@ describe('a fault', () => {
   test('under a client that left is told all the same', async () => {
     let client: ReturnType<TestDoor['raw']> | undefined;
     door.service.buckets.list = async () => {
-      client?.socket.destroy();
+      client?.socket.resetAndDestroy();
       await until(() => requestLine('/storage/v1/bucket') !== undefined);
       throw new Error('a broken invariant');
     };
@@ -254,7 +254,7 @@ describe('a fault', () => {
   test('that is only the client leaving is no error', async () => {
     let client: ReturnType<TestDoor['raw']> | undefined;
     door.service.buckets.list = async () => {
-      client?.socket.destroy();
+      client?.socket.resetAndDestroy();
       await until(() => requestLine('/storage/v1/bucket') !== undefined);
       throw Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
     };

@@ -131,6 +131,26 @@ describe('a body', () => {
   });
 });
 
+describe('a client that closes its half of the connection', () => {
+  const answered = async (text: string) => {
+    const client = door.raw('');
+    client.socket.end(Buffer.from(text, 'latin1'));
+    await client.closed();
+    return client.text;
+  };
+
+  test('has its answer', async () => {
+    expect(await answered(put('x', 'content-length: 5\r\n') + 'hello')).toMatch(/^HTTP\/1.1 200 /);
+    expect(await answered(head('GET /storage/v1/object/b/x'))).toMatch(/ 200 [\s\S]*hello$/);
+  });
+
+  test('has the answers to all that it asked, in order', async () => {
+    const three = ['/health/live', '/nothing', '/health/ready'].map((at) => head(`GET ${at}`));
+    const statuses = (await answered(three.join(''))).match(/HTTP\/1.1 \d+/g);
+    expect(statuses).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+  });
+});
+
 describe('what is not HTTP', () => {
   test('more than 16 KiB of headers is HeaderTooLarge in the usual JSON', async () => {
     const client = await door
@@ -148,6 +168,13 @@ describe('what is not HTTP', () => {
     ],
     ['length and chunks', head('PUT /x', 'content-length: 1\r\ntransfer-encoding: chunked\r\n')],
     ['no host', 'GET /storage/v1/bucket HTTP/1.1\r\n\r\n'],
+    ['two hosts', head('GET /health/live', 'Host: x\r\nconnection: close\r\n')],
+    [
+      'two credentials',
+      head('GET /storage/v1/bucket', 'Authorization: Bearer a\r\nauthorization: Bearer b\r\n'),
+    ],
+    ['a query that is not UTF-8', head('GET /storage/v1/object/list/b?prefix=%C3')],
+    ['a query of raw bytes', head('GET /storage/v1/object/list/b?prefix=\xff')],
     ['a bad host', 'GET /storage/v1/bucket HTTP/1.1\r\nhost: a b:c\r\nconnection: close\r\n\r\n'],
   ])('%s is 400', async (_name, text) => {
     const client = door.raw(text);

@@ -5,6 +5,7 @@
  * Node hands over the target's bytes as latin1. They are percent-decoded exactly once and must then
  * be UTF-8; `%2F` decodes to `/`.
  */
+import { isUtf8 } from 'node:buffer';
 import { type BucketName, parseBucketName, parseObjectPath } from '../../domain/names.ts';
 import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
@@ -14,6 +15,8 @@ export interface Target {
   /** Raw, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** False where the query is not UTF-8: its values then hold U+FFFD for what was sent. */
+  readonly isText: boolean;
 }
 
 export function parseTarget(url: string): Target {
@@ -25,6 +28,7 @@ export function parseTarget(url: string): Target {
   return {
     path: path === '' ? '/' : path,
     query: new URLSearchParams(Buffer.from(query, 'latin1').toString('utf8')),
+    isText: isPlain(query) || isUtf8(Buffer.from(unescapePercent(query), 'latin1')),
   };
 }
 
@@ -56,14 +60,23 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** undefined where an escape is broken or the bytes are not UTF-8. */
 export function decodePercent(raw: string): string | undefined {
-  if (/^[\x21-\x24\x26-\x7e]*$/.test(raw)) return raw;
+  if (isPlain(raw)) return raw;
   if (/%(?![0-9a-fA-F]{2})/.test(raw)) return undefined;
-  const unescaped = raw.replace(/%([0-9a-fA-F]{2})/g, (_escape, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
   try {
-    return utf8.decode(Buffer.from(unescaped, 'latin1'));
+    return utf8.decode(Buffer.from(unescapePercent(raw), 'latin1'));
   } catch {
     return undefined;
   }
+}
+
+/** Printable ASCII without an escape. */
+function isPlain(raw: string): boolean {
+  return /^[\x21-\x24\x26-\x7e]*$/.test(raw);
+}
+
+/** One character for each byte. What only looks like an escape stays. */
+function unescapePercent(raw: string): string {
+  return raw.replace(/%([0-9a-fA-F]{2})/g, (_escape, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
