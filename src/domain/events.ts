@@ -175,27 +175,51 @@ export interface EventFilter {
   readonly types: readonly string[] | null;
 }
 
-export interface ConsumerDefined {
-  readonly type: 'consumer.defined';
-  readonly name: string;
+/**
+ * Who made a consumer or a webhook, and as whom its events are decided. A user and a service of the
+ * same name are two.
+ */
+export interface SubscriptionOwner {
+  readonly owner_role: 'user' | 'service';
   readonly owner_id: string | null;
-  readonly filter: EventFilter;
-  readonly from: Position;
 }
 
-export interface ConsumerRemoved {
+/** Made, or given another filter. */
+export interface ConsumerDefined extends SubscriptionOwner {
+  readonly type: 'consumer.defined';
+  /** Of this life of the name: its cursor is kept under it. */
+  readonly id: string;
+  readonly name: string;
+  readonly filter: EventFilter;
+  /** Events after it are the consumer's. */
+  readonly from: Position;
+  /** Unix ms; null where this record makes it. */
+  readonly created_at: number | null;
+}
+
+export interface ConsumerRemoved extends SubscriptionOwner {
   readonly type: 'consumer.removed';
   readonly name: string;
-  readonly owner_id: string | null;
 }
 
-export interface WebhookDefined {
+/** `disabled` by the store itself, for a `reason`; `paused` by its owner. */
+export const webhookStates = ['active', 'paused', 'disabled'] as const;
+export type WebhookState = (typeof webhookStates)[number];
+
+/** Made, or changed; the secrets themselves lie in `keys/`, by id. */
+export interface WebhookDefined extends SubscriptionOwner {
   readonly type: 'webhook.defined';
   readonly id: string;
-  readonly owner_id: string | null;
   readonly url: string;
   readonly filter: EventFilter;
-  readonly paused: boolean;
+  readonly state: WebhookState;
+  readonly reason: string | null;
+  /** The newest first; `until`, Unix ms, is when one signs no more, null for the newest. */
+  readonly secrets: readonly { readonly id: string; readonly until: number | null }[];
+  /** Events after it are the webhook's; null for those after this record. */
+  readonly from: Position | null;
+  /** Unix ms; null where this record makes it. */
+  readonly created_at: number | null;
 }
 
 export interface WebhookRemoved {

@@ -8,7 +8,7 @@ import { allowanceHeaders } from './limits/rate-limits.ts';
 import { type Answer, jsonAnswer } from './wire/answer.ts';
 
 /** Codes that only a door can come to. */
-export type DoorCode = 'NoSuchRoute' | 'MethodNotAllowed' | 'HeaderTooLarge' | 'InternalError';
+export type DoorCode = 'MethodNotAllowed' | 'HeaderTooLarge' | 'InternalError';
 
 export interface Problem extends Omit<Rejection, 'code'> {
   readonly code: RejectionCode | DoorCode;
@@ -44,6 +44,7 @@ export const problems: Readonly<Record<Problem['code'], Wording>> = {
   NoSuchRoute: { status: 404 },
   MethodNotAllowed: { status: 405 },
   RequestTimeout: { status: 408 },
+  PositionGone: { status: 410 },
   LengthRequired: { status: 411 },
   BucketAlreadyExists: { status: 409, ...duplicate },
   KeyAlreadyExists: { status: 409, ...duplicate },

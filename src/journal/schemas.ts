@@ -8,7 +8,12 @@
  */
 import { z } from 'zod';
 import { bucketPolicies, writePolicies } from '../domain/bucket.ts';
-import type { EventType, NewRecord, StoreEvent } from '../domain/events.ts';
+import {
+  type EventType,
+  type NewRecord,
+  type StoreEvent,
+  webhookStates,
+} from '../domain/events.ts';
 
 /**
  * A string that comes back as it went in: MessagePack is UTF-8, which has no lone surrogates. The
@@ -92,6 +97,8 @@ const filter = z.strictObject({
   prefix: nullableText,
   types: z.array(text()).nullable(),
 });
+
+const ownerShape = { owner_role: z.enum(['user', 'service']), owner_id: nullableText };
 
 const oldKeyspaceShape = {
   bucket: bucketRow,
@@ -189,14 +196,25 @@ const fields: { readonly [T in EventType]: FieldsOf<T> } = {
     issued_before: whole().nullable(),
     expires_at: whole(),
   },
-  'consumer.defined': { name: text(), owner_id: nullableText, filter, from: whole<never>() },
-  'consumer.removed': { name: text(), owner_id: nullableText },
-  'webhook.defined': {
+  'consumer.defined': {
+    ...ownerShape,
     id: text(),
-    owner_id: nullableText,
+    name: text(),
+    filter,
+    from: whole<never>(),
+    created_at: whole().nullable(),
+  },
+  'consumer.removed': { ...ownerShape, name: text() },
+  'webhook.defined': {
+    ...ownerShape,
+    id: text(),
     url: text(),
     filter,
-    paused: z.boolean(),
+    state: z.enum(webhookStates),
+    reason: nullableText,
+    secrets: z.array(z.strictObject({ id: text(), until: whole().nullable() })),
+    from: whole<never>().nullable(),
+    created_at: whole().nullable(),
   },
   'webhook.removed': { id: text(), owner_id: nullableText },
   'request.answered': { answer: text() },

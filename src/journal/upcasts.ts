@@ -18,8 +18,32 @@ export interface UpcastTable {
   readonly steps: ReadonlyMap<string, (record: RawRecord) => Readonly<Record<string, unknown>>>;
 }
 
-/** Every type is at version 1 today. */
-export const upcastTable: UpcastTable = { current: {}, steps: new Map() };
+export const upcastTable: UpcastTable = {
+  current: { 'consumer.defined': 2, 'consumer.removed': 2, 'webhook.defined': 2 },
+  steps: new Map([
+    [
+      stepKey('consumer.defined', 1),
+      (record) => ({ ...withRole(record), id: record.name, created_at: null }),
+    ],
+    [stepKey('consumer.removed', 1), withRole],
+    [
+      stepKey('webhook.defined', 1),
+      ({ paused, ...record }) => ({
+        ...withRole(record),
+        state: paused === true ? 'paused' : 'active',
+        reason: null,
+        secrets: [],
+        from: null,
+        created_at: null,
+      }),
+    ],
+  ]),
+};
+
+/** Without an owner's id only a service can have made it. */
+function withRole(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return { ...record, owner_role: record.owner_id === null ? 'service' : 'user' };
+}
 
 export function stepKey(type: string, v: number): string {
   return `${type}@${v}`;

@@ -9,7 +9,7 @@
  *   b name                       the bucket                 y name 00 position         what it was
  *   t keyspace                   totals                     d keyspace                 to be drained
  *   u jti                        a used token               v scope position           a revocation
- *   i caller key                 an idempotent request      n name / m id              consumer / webhook
+ *   i caller key                 an idempotent request      n owner name / m id        consumer / webhook
  *   x position index             history that expires there
  *   00 word                      about the views themselves; no part of their digest
  *
@@ -17,7 +17,7 @@
  * is 00: the rows of one path in `h` are exactly [path 00, path 01). A blob id is 32 hex digits.
  * Text of a caller that is followed by more is escaped: 00 becomes 00 FF, and 00 00 ends it.
  */
-import type { Actor } from '../domain/events.ts';
+import type { Actor, SubscriptionOwner } from '../domain/events.ts';
 import type {
   BlobId,
   BucketName,
@@ -52,7 +52,7 @@ export function after(prefix: Buffer): Buffer {
 export const everyRow: KeyRange = { gte: Buffer.from([1]), lt: AFTER };
 
 export function kindRange(
-  kind: 'b' | 'c' | 'd' | 'i' | 'o' | 'q' | 't' | 'u' | 'v' | 'x',
+  kind: 'b' | 'c' | 'd' | 'i' | 'm' | 'n' | 'o' | 'q' | 't' | 'u' | 'v' | 'x',
 ): KeyRange {
   return within(Buffer.from(kind));
 }
@@ -199,13 +199,21 @@ function scopeKey({ jti, bucket_uid: uid, path }: RevocationScope): Buffer {
 }
 
 export function idempotencyKey(actor: Pick<Actor, 'role' | 'sub'>, key: string): Buffer {
-  const caller = actor.sub === null ? [actor.role] : [actor.role, actor.sub];
-  const words = [...caller, ''].map(escaped);
-  return Buffer.concat([Buffer.from('i'), ...words, Buffer.from(key)]);
+  return ofCaller('i', actor, key);
 }
 
-export function consumerKey(name: string): Buffer {
-  return Buffer.from(`n${name}`);
+/** `text` is what stands behind the caller: the last word of the key. */
+function ofCaller(kind: string, { role, sub }: Pick<Actor, 'role' | 'sub'>, text: string): Buffer {
+  const words = [role, ...(sub === null ? [] : [sub]), ''].map(escaped);
+  return Buffer.concat([Buffer.from(kind), ...words, Buffer.from(text)]);
+}
+
+/** `name` may be '': what all of an owner's begin with. */
+export function consumerKey(
+  { owner_role: role, owner_id: sub }: SubscriptionOwner,
+  name: string,
+): Buffer {
+  return ofCaller('n', { role, sub }, name);
 }
 
 export function webhookKey(id: string): Buffer {

@@ -1,10 +1,22 @@
 /** The views as the floors above read them: each method is a read of the rows in the store. */
+import type { ConsumerRow } from '../domain/consumers/consumer.ts';
 import type { Crcs } from '../domain/events.ts';
 import type { BlobId } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
+import type { WebhookRow } from '../domain/webhooks/webhook.ts';
 import { readBucket, readBuckets, readDrains, readTotals } from './buckets.ts';
 import { digestOf } from './digest.ts';
-import { crcsKey, historyKey, idempotencyKey, tokenUseKey } from './keys.ts';
+import {
+  consumerKey,
+  crcsKey,
+  historyKey,
+  idempotencyKey,
+  type KeyRange,
+  kindRange,
+  tokenUseKey,
+  webhookKey,
+  within,
+} from './keys.ts';
 import { everyObject, listObjects, ownsAny, readObject } from './objects.ts';
 import { browse } from './reading/browse.ts';
 import { readMoment } from './reading/moment.ts';
@@ -35,6 +47,11 @@ export function openViews(store: ViewsStore): Views {
     objectAt: (place) => (store.get(historyKey(place)) ?? undefined) as ObjectRow | undefined,
     isTokenUsed: (jti) => store.get(tokenUseKey(jti)) !== undefined,
     revocations: (token) => readRevocations(store, token),
+    consumer: (owner, name) => store.get(consumerKey(owner, name)) as ConsumerRow | undefined,
+    consumers: (owner) =>
+      rowsIn<ConsumerRow>(store, owner ? within(consumerKey(owner, '')) : kindRange('n')),
+    webhook: (id) => store.get(webhookKey(id)) as WebhookRow | undefined,
+    webhooks: () => rowsIn<WebhookRow>(store, kindRange('m')),
     drains: () => readDrains(store),
     rowsOf: async (keyspace, limit) => {
       const { objects } = await listObjects(store, { keyspace, prefix: '', limit });
@@ -47,4 +64,10 @@ export function openViews(store: ViewsStore): Views {
 
 function crcsOf(store: ViewsStore, blobId: BlobId): Crcs | undefined {
   return store.get(crcsKey(blobId)) as Crcs | undefined;
+}
+
+async function rowsIn<T>(store: ViewsStore, range: KeyRange): Promise<T[]> {
+  const rows: T[] = [];
+  for await (const { value } of store.entries(range)) rows.push(value as T);
+  return rows;
 }

@@ -4,9 +4,11 @@
  * come out of it change, so that views of another projection are built anew.
  */
 import { type BucketFacts, bucketAfter, bucketFacts } from '../domain/bucket.ts';
+import { consumerAfter } from '../domain/consumers/consumer.ts';
 import type { BucketEvent, CommittedRecord, StoreEvent, TokenRevoked } from '../domain/events.ts';
 import type { KeyspaceId } from '../domain/names.ts';
 import { objectAfter } from '../domain/object.ts';
+import { webhookAfter } from '../domain/webhooks/webhook.ts';
 import {
   bucketKey,
   consumerKey,
@@ -77,19 +79,15 @@ function projectEvent(change: Change, record: CommittedRecord): void {
     case 'token.revoked':
       revoke(change, event, record);
       return;
-    case 'consumer.defined': {
-      const { type: _type, ...definition } = event;
-      change.put(consumerKey(event.name), definition);
+    case 'consumer.defined':
+      change.put(consumerKey(event, event.name), consumerAfter(event, record));
       return;
-    }
     case 'consumer.removed':
-      change.remove(consumerKey(event.name));
+      change.remove(consumerKey(event, event.name));
       return;
-    case 'webhook.defined': {
-      const { type: _type, ...definition } = event;
-      change.put(webhookKey(event.id), definition);
+    case 'webhook.defined':
+      change.put(webhookKey(event.id), webhookAfter(event, record));
       return;
-    }
     case 'webhook.removed':
       change.remove(webhookKey(event.id));
       return;
@@ -115,6 +113,10 @@ function answerOf(event: StoreEvent, at: CommittedAt): IdempotencyRow['answer'] 
       return { bucket: bucketAfter(event, at) };
     case 'bucket.emptied':
       return { deleted: event.count };
+    case 'consumer.defined':
+      return { consumer: consumerAfter(event, at) };
+    case 'webhook.defined':
+      return { webhook: webhookAfter(event, at) };
     case 'request.answered':
       return JSON.parse(event.answer) as IdempotencyRow['answer'];
     default:

@@ -3,7 +3,14 @@
  * one call come from one snapshot.
  */
 import type { BucketFacts, BucketRow, Totals } from '../domain/bucket.ts';
-import type { Actor, Crcs, Idempotency, TokenRevoked } from '../domain/events.ts';
+import type { ConsumerRow } from '../domain/consumers/consumer.ts';
+import type {
+  Actor,
+  Crcs,
+  Idempotency,
+  SubscriptionOwner,
+  TokenRevoked,
+} from '../domain/events.ts';
 import type {
   BlobId,
   BucketName,
@@ -14,6 +21,7 @@ import type {
   Position,
 } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
+import type { WebhookRow } from '../domain/webhooks/webhook.ts';
 
 /** Where a list goes on: after a path, or after everything that begins with a common prefix. */
 export interface ListMark {
@@ -183,6 +191,12 @@ export interface Views {
   isTokenUsed(jti: string): boolean;
   /** Every revocation that may concern a token of this id, bucket and path. */
   revocations(token: TokenPlace): Promise<RevocationRow[]>;
+  consumer(owner: SubscriptionOwner, name: string): ConsumerRow | undefined;
+  /** The owner's, or everybody's. */
+  consumers(owner?: SubscriptionOwner): Promise<ConsumerRow[]>;
+  webhook(id: string): WebhookRow | undefined;
+  /** Everybody's, in order of id. */
+  webhooks(): Promise<WebhookRow[]>;
   drains(): Promise<Drain[]>;
   /** Up to `limit` rows of a keyspace, in path order: for draining. */
   rowsOf(keyspace: KeyspaceId, limit: number): Promise<ObjectRow[]>;

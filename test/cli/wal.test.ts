@@ -169,6 +169,7 @@ describe('wal dump', () => {
     const journal = await openOver(log.layout, startMs + 3000);
     const event = {
       type: 'consumer.removed',
+      owner_role: 'service',
       name: 'a\u001b[31m\n\u202e',
       owner_id: null,
     } as const;

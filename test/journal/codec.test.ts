@@ -133,8 +133,20 @@ describe('upcasts', () => {
     expect(() => decode(pack({ ...old, v: 4 }), at, table)).toThrow(RecordUnreadable);
   });
 
-  it('leave every type at version 1 today', () => {
-    expect(eventTypes.map((type) => currentVersion(type))).toEqual(eventTypes.map(() => 1));
+  it('leave every type at version 1 today but those of consumers and webhooks', () => {
+    const changed = eventTypes.filter((type) => currentVersion(type) !== 1);
+    expect(changed).toEqual(['consumer.defined', 'consumer.removed', 'webhook.defined']);
+    expect(changed.map((type) => currentVersion(type))).toEqual([2, 2, 2]);
+  });
+
+  it('know that only a service makes what has no owner, and which webhooks were paused', () => {
+    const { actor } = sample('token.used');
+    const filter = { bucket: null, prefix: null, types: null };
+    const old = { v: 1, actor, owner_id: null, id: 'w', url: 'https://x', filter, paused: true };
+    expect(decode(pack({ ...old, type: 'webhook.defined' }), at).event).toMatchObject({
+      owner_role: 'service',
+      state: 'paused',
+    });
   });
 });
 

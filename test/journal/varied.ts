@@ -2,8 +2,16 @@
 import fc from 'fast-check';
 import type { NewRecord } from '../../src/domain/events.ts';
 
-/** Fields whose values are words of a fixed list. */
-const fixed: ReadonlySet<string> = new Set(['type', 'role', 'policy', 'write_policy']);
+/** Fields whose values are words of a fixed list, and lists of something else than text. */
+const fixed: ReadonlySet<string> = new Set([
+  'type',
+  'role',
+  'owner_role',
+  'policy',
+  'write_policy',
+  'state',
+  'secrets',
+]);
 
 const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.toWellFormed());
 const whole = fc.oneof(fc.maxSafeNat(), fc.nat(300));

@@ -340,6 +340,7 @@ export class RandomLog {
     const filter = { bucket: null, prefix: null, types: null };
     const expires_at = this.#timeMs + c * 100_000;
     const owner_id = pick(owners, b);
+    const owner = { owner_role: owner_id === null ? 'service' : 'user', owner_id } as const;
     const scopes = [
       { jti: `jti-${b % 5}`, path: null, issued_before: null },
       { jti: null, path, issued_before: this.#timeMs },
@@ -349,16 +350,28 @@ export class RandomLog {
       { type: 'token.used', jti: `jti-${b % 9}`, bucket_uid, path, expires_at },
       { type: 'token.revoked', bucket_uid, expires_at, ...pick(scopes, c) },
       c % 2 === 0
-        ? { type: 'consumer.defined', name: `n${b % 3}`, owner_id, filter, from: this.head }
-        : { type: 'consumer.removed', name: `n${b % 3}`, owner_id },
+        ? {
+            type: 'consumer.defined',
+            ...owner,
+            id: `c${act}`,
+            name: `n${b % 3}`,
+            filter,
+            from: this.head,
+            created_at: null,
+          }
+        : { type: 'consumer.removed', ...owner, name: `n${b % 3}` },
       c % 2 === 0
         ? {
             type: 'webhook.defined',
+            ...owner,
             id: `w${b % 3}`,
-            owner_id,
             filter,
             url: 'https://x',
-            paused: false,
+            state: 'active',
+            reason: null,
+            secrets: [],
+            from: null,
+            created_at: null,
           }
         : { type: 'webhook.removed', id: `w${b % 3}`, owner_id },
       { type: 'store.opened', version: '1', node_id: 'n', recovery: {} },
