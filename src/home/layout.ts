@@ -24,7 +24,8 @@ export interface Layout {
   readonly startsFile: string;
   readonly loginSecretFile: string;
   readonly signingKeysFile: string;
-  /** Held while the signing keys are changed, by whoever changes them; like `lock`. */
+  readonly webhookSecretsFile: string;
+  /** Held while a file of `keys/` is changed, by whoever changes it; like `lock`. */
   readonly keysLock: string;
 }
 
@@ -50,6 +51,7 @@ export function layoutOf(directory: string): Layout {
     startsFile: at('starts'),
     loginSecretFile: at('keys', 'login-secret'),
     signingKeysFile: at('keys', 'signing-keys'),
+    webhookSecretsFile: at('keys', 'webhook-secrets'),
     keysLock: at('keys', 'lock'),
   };
 }

@@ -7,11 +7,8 @@
  * a lock of the keys' own and replace the file as a whole; a secret is in no error and in no log.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type Files, readFileIfPresent, replaceFile } from '#files';
 import { KeyRefused } from './errors.ts';
-import type { Layout } from './layout.ts';
-import { type Lock, LockFailed, takeLock } from './lock.ts';
+import { SecretFile, type SecretFileOptions } from './secret-file.ts';
 
 const keyStates = ['active', 'verify-only', 'retired'] as const;
 export type KeyState = (typeof keyStates)[number];
@@ -48,15 +45,11 @@ export interface SigningKeys {
   retire(kid: string): Promise<KeyFacts | undefined>;
 }
 
-export interface SigningKeyOptions {
-  readonly files: Files;
-  readonly layout: Layout;
+export interface SigningKeyOptions extends SecretFileOptions {
   /** Bytes from a cryptographic source. */
   readonly random: (sizeBytes: number) => Uint8Array;
   /** Unix ms. */
   readonly now: () => number;
-  /** Another lock than the kernel's, where the disk is not a real one. */
-  readonly lock?: (directory: string) => Promise<Lock>;
 }
 
 /** RFC 7518 §3.2: a key of HS256 has at least as many bytes as the hash. */
@@ -64,42 +57,45 @@ const secretBytes = 32;
 const kidBytes = 8;
 /** Retired keys are remembered by name, the newest of them. */
 const maxRetired = 100;
-const lockWait = { forMs: 5_000, everyMs: 20 };
 
 export function openSigningKeys(options: SigningKeyOptions): SigningKeys {
   return new KeyFile(options);
 }
 
 interface Loaded {
-  readonly stamp: string;
   readonly keys: readonly StoredKey[];
   readonly usable: ReadonlyMap<string, SigningKey>;
 }
 
 class KeyFile implements SigningKeys {
   readonly #options: SigningKeyOptions;
-  #loaded: Loaded = { stamp: '', keys: [], usable: new Map() };
-  #changing: Promise<unknown> = Promise.resolve();
+  readonly #file: SecretFile<Loaded>;
 
   constructor(options: SigningKeyOptions) {
     this.#options = options;
+    const path = options.layout.signingKeysFile;
+    this.#file = new SecretFile(options, {
+      path,
+      parse: (bytes) => loaded(keysIn(bytes, path)),
+      document: ({ keys }) => ({ keys }),
+    });
   }
 
   async signer(): Promise<SigningKey> {
-    const found = activeIn(await this.#load());
+    const found = activeIn(await this.#file.load());
     if (found) return found;
     await this.#change((keys) => (keys.some(isActive) ? keys : [...keys, this.#newKey()]));
-    const made = activeIn(await this.#load());
+    const made = activeIn(await this.#file.load());
     if (!made) throw new KeyRefused('the signing key that was made is gone: try again');
     return made;
   }
 
   async verifier(kid: string): Promise<SigningKey | undefined> {
-    return (await this.#load()).usable.get(kid);
+    return (await this.#file.load()).usable.get(kid);
   }
 
   async list(): Promise<readonly KeyFacts[]> {
-    return (await this.#load()).keys.map(factsOf);
+    return (await this.#file.load()).keys.map(factsOf);
   }
 
   async rotate(): Promise<KeyFacts> {
@@ -131,62 +127,18 @@ class KeyFile implements SigningKeys {
     };
   }
 
-  async #load(): Promise<Loaded> {
-    const { files, layout } = this.#options;
-    const path = layout.signingKeysFile;
-    // The stat comes first: content that is newer than its stamp is read again the next time.
-    const found = await files.stat(path);
-    const stamp = found ? `${found.modifiedMs} ${found.sizeBytes}` : '';
-    if (stamp !== this.#loaded.stamp) {
-      const keys = keysIn(await readFileIfPresent(files, path), path);
-      this.#loaded = { stamp, keys, usable: usableOf(keys) };
-    }
-    return this.#loaded;
-  }
-
-  /** One after the other, here and in other processes. */
-  #change(change: (keys: readonly StoredKey[]) => readonly StoredKey[]) {
-    const changed = this.#changing.then(() => this.#locked(change));
-    this.#changing = changed.catch(() => undefined);
-    return changed;
-  }
-
-  async #locked(
+  async #change(
     change: (keys: readonly StoredKey[]) => readonly StoredKey[],
   ): Promise<readonly StoredKey[]> {
-    const { files, layout } = this.#options;
-    await files.makeDirectory(layout.keys, 0o700);
-    const lock = await this.#lock();
-    try {
-      const path = layout.signingKeysFile;
-      const before = keysIn(await readFileIfPresent(files, path), path);
-      const keys = withoutOldest(change(before));
-      const bytes = Buffer.from(`${JSON.stringify({ keys }, null, 2)}\n`);
-      await replaceFile(files, path, { bytes, permissions: 0o600 });
-      this.#loaded = { ...this.#loaded, stamp: 'changed' };
-      return keys;
-    } finally {
-      await lock.release();
-    }
+    const { keys } = await this.#file.change((before) =>
+      loaded(withoutOldest(change(before.keys))),
+    );
+    return keys;
   }
+}
 
-  async #lock(): Promise<Lock> {
-    const { lock = takeLock, layout } = this.#options;
-    const giveUp = performance.now() + lockWait.forMs;
-    for (;;) {
-      try {
-        return await lock(layout.keysLock);
-      } catch (cause) {
-        if (!(cause instanceof LockFailed) || cause.failure !== 'held') throw cause;
-        if (performance.now() > giveUp) {
-          throw new KeyRefused(`${layout.keys} is being changed by another process: try again`, {
-            cause,
-          });
-        }
-        await pause(lockWait.everyMs);
-      }
-    }
-  }
+function loaded(keys: readonly StoredKey[]): Loaded {
+  return { keys, usable: usableOf(keys) };
 }
 
 function isActive({ state }: KeyFacts): boolean {
