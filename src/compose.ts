@@ -240,7 +240,7 @@ function storeOptions(
   { home, observe }: { readonly home: Home; readonly observe: ObserveWithCounts },
 ): StoreOptions {
   const { layout, nodeId, reserve } = home;
-  const { maxFileSizeBytes, bucketCreators, signedUrlMaxTtlMs } = config;
+  const { maxFileSizeBytes, bucketCreators, signedUrlMaxTtlMs, maxSubscribers } = config;
   const { diskLow, diskHard, orphanGraceMs, retentionMs } = config;
   return {
     files: nodeFiles,
@@ -255,6 +255,7 @@ function storeOptions(
     maxFileSizeBytes,
     bucketCreators,
     signedUrlMaxTtlMs,
+    streams: { maxSubscribers },
     signingKeys: openSigningKeys({ files: nodeFiles, layout, random, now: systemClock.now }),
     diskMarks: { low: diskLow, hard: diskHard },
     upkeep: { orphanGraceMs, retentionMs },

@@ -118,7 +118,6 @@ const idleFields = [
   'metrics',
   'accessAudit',
   'webhookAllow',
-  'maxSubscribers',
 ] as const satisfies readonly (keyof Config)[];
 
 /** The names that ask for something other than the default and get nothing: start-up says so. */

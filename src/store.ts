@@ -4,7 +4,6 @@
  */
 import type { Files } from '#files';
 import type { BlobStore } from './blobs/blob-store.ts';
-import { openDiskBlobs } from './blobs/disk.ts';
 import type { Clock, Ids } from './domain/effects.ts';
 import type { BucketCreators } from './domain/policy.ts';
 import { writeCleanMarker } from './home/control.ts';
@@ -52,6 +51,7 @@ import {
 import type { RecoveryReport, Service } from './service/service.ts';
 import { createSignedUrls } from './service/signed-urls/signed-urls.ts';
 import { statusOf } from './service/status.ts';
+import { createSubscriptions, type StreamLimits } from './service/subscriptions/subscriptions.ts';
 import { type BackgroundUpkeep, startUpkeep } from './service/upkeep/background.ts';
 import {
   type BlobTroubles,
@@ -62,6 +62,7 @@ import { createJobs, type Jobs } from './service/upkeep/jobs.ts';
 import { type Pause, timerPause } from './service/upkeep/rate.ts';
 import { createUpkeep, type Upkeep, type UpkeepSettings } from './service/upkeep/upkeep.ts';
 import { createUploads } from './service/upload/upload.ts';
+import { type BlobSettings, openBlobs } from './store-blobs.ts';
 import type { FenceInterval } from './views/fences.ts';
 import type { Views } from './views/views.ts';
 import type { ObserveWithCounts } from './world.ts';
@@ -80,6 +81,7 @@ export interface StoreOptions {
   readonly bucketCreators: BucketCreators;
   readonly signingKeys: SigningKeys;
   readonly signedUrlMaxTtlMs: number;
+  readonly streams?: StreamLimits;
   readonly diskMarks: DiskMarks;
   /** What is given up when the disk is full, and restored when it is not. */
   readonly reserve: Spendable;
@@ -90,6 +92,7 @@ export interface StoreOptions {
   /** A timer unless told. */
   readonly pause?: Pause;
   readonly openViewsStore: RecoveryParts['openStore'];
+  readonly blobs?: BlobSettings;
   readonly fenceEvery?: FenceInterval;
   readonly logLimits?: NonNullable<JournalOptions['limits']>;
   /** Build the views anew whatever they are. */
@@ -191,9 +194,9 @@ async function openRecovered(
     throw cause;
   });
   let views: LeftViews | undefined = left;
+  let blobs: BlobStore | undefined;
   try {
-    const newBlobId = () => ids.blobId();
-    const blobs = await openDiskBlobs({ files, directory: layout.directory, newBlobId });
+    blobs = await withReserve(options, () => openBlobs(options));
     const recovery = { ...options, startedMs, remembered, journal, blobs, alarms, openStore };
     const recovered = await withReserve(options, async () => {
       // A step that is done once more finds them closed.
@@ -204,6 +207,7 @@ async function openRecovered(
     return { journal, blobs, recovery, recovered };
   } catch (cause) {
     // Views that recovery took over it has closed. What kept the store from opening is what is told.
+    await blobs?.close().catch(() => {});
     await views?.store?.close().catch(() => {});
     await journal.close().catch(() => {});
     throw cause;
@@ -328,6 +332,7 @@ function createService(
       open: (found) => openBlob(shared, found),
     }),
     queries: createQueries(shared),
+    subscriptions: createSubscriptions(shared),
     admin: createAdmin({
       ...shared,
       status: () => statusOf({ ...options, ...parts, startedMs, counters }),

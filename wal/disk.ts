@@ -61,6 +61,10 @@ export class DiskSegments implements Sink, Shelf {
     return this.#segments[0]?.header.first ?? this.#header.first;
   }
 
+  epochAt(position: Position): number | undefined {
+    return this.#segments.findLast(({ header }) => header.first <= position)?.header.epoch;
+  }
+
   async commit(batch: Batch): Promise<DurableFrame> {
     const { records, timeMs, first } = batch;
     const needed = frameBytes(records) + TRAILER_BYTES;

@@ -97,6 +97,9 @@ export interface Log {
   /** Resolves once the head is at `position` or beyond. Rejects with LogClosed or LogPoisoned. */
   waitFor(position: Position, signal?: AbortSignal): Promise<void>;
 
+  /** The epoch in which the record at `position` was written; undefined where it is not held. */
+  epochAt(position: Position): number | undefined;
+
   /** How many records lie after `from` up to `to`. */
   distance(from: Position, to: Position): number;
 

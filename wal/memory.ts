@@ -55,6 +55,10 @@ class MemoryFrames implements Sink, Shelf {
     return this.#frames[0]?.first ?? ((this.#last + 1) as Position);
   }
 
+  epochAt(position: Position): number | undefined {
+    return position < this.oldest ? undefined : this.epoch;
+  }
+
   async commit(batch: Batch): Promise<DurableFrame> {
     const { first, timeMs, records } = batch;
     const place = { key: this.#key, offset: SEGMENT_HEADER_BYTES, chain: this.#chain };

@@ -77,6 +77,7 @@ export function assembleLog(parts: LogParts): Log {
     read: (_partition, after, signal) => readFrames(parts, after, signal),
     follow: (_partition, after, signal) => followFrames(parts, after, signal),
     waitFor: (position, signal) => tail.waitFor(position, signal),
+    epochAt: (position) => (position > tail.head ? undefined : shelf.epochAt(position)),
     distance: (from: Position, to: Position) => Math.max(0, to - from),
     truncateBefore: (_partition, position) => shelf.truncateBefore(position),
     poisoned: writer.poisoned,

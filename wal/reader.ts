@@ -31,6 +31,8 @@ export interface Shelf {
   /** Throws LogTruncated where `after` is before what is held. */
   read(range: Range): AsyncIterable<Frame>;
   truncateBefore(position: Position): Promise<void>;
+  /** The epoch of the record at `position`, which is durable; undefined where it is before what is held. */
+  epochAt(position: Position): number | undefined;
 }
 
 export interface Source {

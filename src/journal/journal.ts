@@ -36,6 +36,8 @@ export interface Journal {
   /** The last durable position. */
   readonly head: Position;
   readonly oldest: Position;
+  /** Before the oldest record: what comes after it is all that the log holds. */
+  readonly beginning: Position;
   /** The head and its chain value in hex, as witnesses keep them. */
   readonly chainHead: { readonly position: Position; readonly chain: string };
   readonly recovery: JournalRecovery;
@@ -49,6 +51,9 @@ export interface Journal {
   read(after: Position, signal?: AbortSignal): AsyncIterable<CommittedFrame>;
   /** As `read`, then those to come, until `signal` aborts or the journal closes. */
   follow(after: Position, signal: AbortSignal): AsyncIterable<CommittedFrame>;
+  /** The epoch in which the record at `position` was written; undefined where the log does not have it. */
+  epochAt(position: Position): number | undefined;
+  /** How many records lie after `from` up to `to`; 0 where `to` is before. */
   distance(from: Position, to: Position): number;
   /** Resolves, with the cause, when a write or sync failed: the process must end. */
   readonly poisoned: Promise<unknown>;

@@ -128,16 +128,25 @@ function journalOver(log: Log, recovery: JournalRecovery): Journal {
     get oldest() {
       return log.oldest;
     },
+    get beginning() {
+      return beforeOldest(log.oldest);
+    },
     get chainHead() {
       return hexHead(log.chainHead);
     },
     append: (records) => append(log, records),
     read: (after, signal) => framesOf(log.read(MAIN, after, signal), after),
     follow: (after, signal) => framesOf(log.follow(MAIN, after, signal), after),
+    epochAt: (position) => log.epochAt(position),
     distance: (from, to) => log.distance(from, to),
     poisoned: log.poisoned,
     close: async () => hexHead(await log.close()),
   };
+}
+
+/** As `committedFrame`, this counts on positions that are dense. */
+export function beforeOldest(oldest: Position): Position {
+  return (oldest - 1) as Position;
 }
 
 function hexHead({ position, chain }: Log['chainHead']) {

@@ -5,11 +5,12 @@
  * To be opened after `openJournal` failed for want of space: that has held the log against its
  * witnesses already.
  */
-import { inspectLog, readLog } from '#wal';
+import { inspectLog, type LogFacts, readLog } from '#wal';
+import type { Position } from '../domain/names.ts';
 import { rejection } from '../domain/rejection.ts';
 import { refuse } from '../domain/result.ts';
 import type { CommittedFrame, Journal } from './journal.ts';
-import { framesOf, type JournalOptions, openJournal } from './open-journal.ts';
+import { beforeOldest, framesOf, type JournalOptions, openJournal } from './open-journal.ts';
 
 export interface WaitingJournal extends Journal {
   /** Opens the log for writing. Throws what keeps it from that; it goes on waiting then. */
@@ -55,6 +56,9 @@ export async function openWaitingJournal(options: JournalOptions): Promise<Waiti
     get oldest() {
       return journal?.oldest ?? facts.oldest;
     },
+    get beginning() {
+      return journal?.beginning ?? beforeOldest(facts.oldest);
+    },
     get chainHead() {
       return journal?.chainHead ?? head;
     },
@@ -62,6 +66,7 @@ export async function openWaitingJournal(options: JournalOptions): Promise<Waiti
     read: (after, signal) =>
       journal?.read(after, signal) ?? framesOf(readLog(files, directory, { after }), after),
     follow,
+    epochAt: (position) => journal?.epochAt(position) ?? epochIn(facts, position),
     distance: (from, to) => Math.max(0, to - from),
     poisoned,
     async begin() {
@@ -77,6 +82,11 @@ export async function openWaitingJournal(options: JournalOptions): Promise<Waiti
       return journal?.close() ?? head;
     },
   };
+}
+
+function epochIn({ segments, head, oldest }: LogFacts, position: Position): number | undefined {
+  if (position < oldest || position > head) return undefined;
+  return segments.findLast(({ first }) => first <= position)?.epoch;
 }
 
 function pending<T>() {

@@ -17,6 +17,7 @@ import type { UploadClaims } from '../domain/signed-urls/token.ts';
 import type { BrowsePage, BrowseQuery, ListMark, ListPage } from '../views/views.ts';
 import type { Queries } from './query/queries.ts';
 import type { SignedUrls } from './signed-urls/signed-urls.ts';
+import type { Subscriptions } from './subscriptions/subscriptions.ts';
 import type { Job, JobOptions } from './upkeep/jobs.ts';
 import type { UpkeepFigures } from './upkeep/upkeep.ts';
 
@@ -253,6 +254,7 @@ export interface Service {
   readonly objects: Objects;
   readonly signedUrls: SignedUrls;
   readonly queries: Queries;
+  readonly subscriptions: Subscriptions;
   readonly admin: Admin;
   health(): Health;
 }

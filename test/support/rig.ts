@@ -46,6 +46,7 @@ export interface RigOptions {
       | 'bucketCreators'
       | 'signedUrlMaxTtlMs'
       | 'diskMarks'
+      | 'streams'
       | 'upkeep'
       | 'pause'
     >

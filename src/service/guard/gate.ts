@@ -18,12 +18,18 @@ export interface GateParts {
 }
 
 export function guardService(service: Service, parts: GateParts): Service {
-  const { buckets, objects, signedUrls, queries, admin, health } = service;
+  const { buckets, objects, signedUrls, queries, subscriptions, admin, health } = service;
   return {
     buckets: guarded({ ...buckets }, parts),
     objects: guarded({ ...objects, read: readGuarded(objects.read, parts) }, parts),
     signedUrls: guarded({ ...signedUrls, read: readGuarded(signedUrls.read, parts) }, parts),
     queries: guarded({ ...queries }, parts),
+    subscriptions: {
+      ...guarded({ open: subscriptions.open }, parts),
+      get count() {
+        return subscriptions.count;
+      },
+    },
     // Jobs can be asked for whatever state the views are in: one of them mends them.
     admin: { ...admin, ...guarded({ status: admin.status, digest: admin.digest }, parts) },
     health,
