@@ -239,6 +239,12 @@ function follows(open: Open): void {
     await aborted;
     expect(log.distance(position(3), position(10))).toBe(7);
     expect(log.distance(position(10), position(3))).toBe(0);
+    expect([0, 1, 2, 3].map((at) => log.epochAt(position(at)))).toEqual([
+      undefined,
+      log.epoch,
+      log.epoch,
+      undefined,
+    ]);
     await log.close();
   });
 }
