@@ -4,6 +4,8 @@ import { type Rejection, rejection } from '../rejection.ts';
 import { ok, type Result, refuse } from '../result.ts';
 
 export const maxMetadataBytes = 8 * 1024;
+/** As many levels as a JSON body may have, whichever way the metadata comes. */
+const maxNesting = 64;
 
 /** The JSON text to keep, null for an object without members. */
 export function parseMetadata(text: string): Result<string | null> {
@@ -30,19 +32,34 @@ export function metadataOf(value: unknown): Result<string | null> {
     return refuse(tooLong);
   }
   if (utf8Bytes(text) > maxMetadataBytes) return refuse(tooLong);
-  if (holdsInfinity(value)) return refuse(invalid('The metadata holds a number that is too large'));
+  const fault = faultOfMembers(value);
+  if (fault !== undefined) return refuse(invalid(fault));
   return ok(text === '{}' ? null : text);
 }
 
-/** JSON.parse makes 1e400 an infinity, which JSON.stringify writes as null. */
-function holdsInfinity(value: object): boolean {
-  const pending: unknown[] = [value];
-  while (pending.length > 0) {
-    const next = pending.pop();
-    if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) return true;
-    if (typeof next === 'object' && next !== null) pending.push(...Object.values(next));
+/** What could not be given back as it came, or not be read by everyone. */
+function faultOfMembers(value: object): string | undefined {
+  const pending: { readonly member: unknown; readonly depth: number }[] = [
+    { member: value, depth: 1 },
+  ];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    const { member, depth } = next;
+    if (typeof member === 'number' && !isKept(member)) {
+      return 'The metadata holds a whole number beyond 2^53: send it as text';
+    }
+    if (typeof member !== 'object' || member === null) continue;
+    if (depth > maxNesting) return `The metadata is nested deeper than ${maxNesting} levels`;
+    for (const inner of Object.values(member)) pending.push({ member: inner, depth: depth + 1 });
   }
-  return false;
+  return undefined;
+}
+
+/**
+ * JSON.parse rounds whole numbers beyond 2^53 (RFC 8259 §6) and makes 1e400 an infinity, which
+ * JSON.stringify writes as null.
+ */
+function isKept(number: number): boolean {
+  return Number.isInteger(number) ? Number.isSafeInteger(number) : Number.isFinite(number);
 }
 
 const tooLong = rejection(
