@@ -10,7 +10,7 @@ import type { Crcs, ObjectDeleted, ObjectPatched, ObjectStored } from './events.
 import type { BucketUid, ObjectId, ObjectPath } from './names.ts';
 import { type Content, type ObjectFacts, type ObjectRow, previousOf } from './object.ts';
 import { authorize, decide } from './policy.ts';
-import { type EntityTags, refuseWrite, type WriteConditions } from './preconditions.ts';
+import { type Expected, refuseWrite, type WriteConditions } from './preconditions.ts';
 import { type Rejection, rejection } from './rejection.ts';
 import { ok, type Result, refuse } from './result.ts';
 import { allowsMime, essenceOf } from './values/mime.ts';
@@ -106,10 +106,9 @@ export type ObjectChanges = Partial<
   Pick<ObjectFacts, 'metadata' | 'cache_control' | 'content_type'>
 >;
 
-export interface PatchObject {
+export interface PatchObject extends Expected {
   readonly caller: Caller;
   readonly changes: ObjectChanges;
-  readonly ifMatch?: EntityTags | undefined;
   readonly ifVersion?: string | undefined;
   /** The server's own limit, bytes. */
   readonly maxFileSizeBytes: number;
@@ -118,7 +117,7 @@ export interface PatchObject {
 /** The event, or undefined where the object is what was asked for already. */
 export function decidePatch(
   { bucket, object }: ObjectState,
-  { caller, changes, ifMatch, ifVersion, maxFileSizeBytes }: PatchObject,
+  { caller, changes, ifVersion, maxFileSizeBytes, ...expected }: PatchObject,
 ): Result<ObjectPatched | undefined> {
   const { refusal } = authorize({ caller, action: 'object.patch', bucket, object });
   if (refusal) return refuse(refusal);
@@ -128,7 +127,7 @@ export function decidePatch(
   const { content_type: contentType, size: sizeBytes } = next;
   const limited = withinRules(bucket, { contentType, sizeBytes, maxFileSizeBytes });
   if (!limited.ok) return limited;
-  const unmet = refuseWrite(object, { overwrite: true, ifMatch });
+  const unmet = refuseWrite(object, { overwrite: true, ...expected });
   if (unmet) return refuse(unmet);
   if (ifVersion !== undefined && ifVersion !== object.version) {
     return refuse(rejection('PreconditionFailed', 'If-Version is not the stored version'));
@@ -147,19 +146,18 @@ export function decidePatch(
 
 const changeable = ['metadata', 'cache_control', 'content_type'] as const;
 
-export interface DeleteObject {
+export interface DeleteObject extends Expected {
   readonly caller: Caller;
-  readonly ifMatch: EntityTags | undefined;
 }
 
 export function decideDelete(
   { bucket, object }: ObjectState,
-  { caller, ifMatch }: DeleteObject,
+  { caller, ...expected }: DeleteObject,
 ): Result<ObjectDeleted> {
   const { refusal } = authorize({ caller, action: 'object.delete', bucket, object });
   if (refusal) return refuse(refusal);
   if (!bucket || !object) return refuse(rejection('NoSuchKey'));
-  const unmet = refuseWrite(object, { overwrite: true, ifMatch });
+  const unmet = refuseWrite(object, { overwrite: true, ...expected });
   if (unmet) return refuse(unmet);
   return ok(deletion(bucket, object, null));
 }

@@ -9,19 +9,23 @@ export interface EntityTag {
   readonly weak: boolean;
 }
 
-export interface WriteConditions {
+/** What the client last saw, and what must not have changed since. */
+export interface Expected {
+  readonly ifMatch?: EntityTags | undefined;
+  /** Unix ms, whole seconds. */
+  readonly ifUnmodifiedSinceMs?: number | undefined;
+}
+
+export interface WriteConditions extends Expected {
   /** False refuses to overwrite (`x-upsert: false`). */
   readonly overwrite: boolean;
-  readonly ifMatch?: EntityTags | undefined;
   readonly ifNoneMatch?: EntityTags | undefined;
 }
 
-export interface ReadConditions {
-  readonly ifMatch?: EntityTags | undefined;
+export interface ReadConditions extends Expected {
   readonly ifNoneMatch?: EntityTags | undefined;
   /** Unix ms, whole seconds. */
   readonly ifModifiedSinceMs?: number | undefined;
-  readonly ifUnmodifiedSinceMs?: number | undefined;
 }
 
 interface Validators {
@@ -32,11 +36,12 @@ interface Validators {
 
 /** Why the write may not go on, or undefined. */
 export function refuseWrite(
-  stored: { readonly etag: string } | undefined,
+  stored: Validators | undefined,
   conditions: WriteConditions,
 ): Rejection | undefined {
-  if (conditions.ifMatch && !matchesStrongly(stored, conditions.ifMatch)) {
-    return rejection('PreconditionFailed', 'If-Match does not match the stored object');
+  if (!isAsExpected(stored, conditions)) {
+    const name = conditions.ifMatch ? 'If-Match' : 'If-Unmodified-Since';
+    return rejection('PreconditionFailed', `${name} does not match the stored object`);
   }
   if (conditions.ifNoneMatch && matchesWeakly(stored, conditions.ifNoneMatch)) {
     return rejection('PreconditionFailed', 'If-None-Match matches the stored object');
@@ -50,20 +55,29 @@ export function evaluateRead(
   stored: Validators,
   conditions: ReadConditions,
 ): 'proceed' | 'not modified' | 'failed' {
-  // HTTP dates have whole seconds.
-  const modifiedMs = Math.floor(stored.updated_at / 1000) * 1000;
-  if (conditions.ifMatch) {
-    if (!matchesStrongly(stored, conditions.ifMatch)) return 'failed';
-  } else if (conditions.ifUnmodifiedSinceMs !== undefined) {
-    if (modifiedMs > conditions.ifUnmodifiedSinceMs) return 'failed';
-  }
+  if (!isAsExpected(stored, conditions)) return 'failed';
   if (conditions.ifNoneMatch) {
     return matchesWeakly(stored, conditions.ifNoneMatch) ? 'not modified' : 'proceed';
   }
-  if (conditions.ifModifiedSinceMs !== undefined && modifiedMs <= conditions.ifModifiedSinceMs) {
-    return 'not modified';
-  }
-  return 'proceed';
+  const { ifModifiedSinceMs } = conditions;
+  const isSeen = ifModifiedSinceMs !== undefined && modifiedMs(stored) <= ifModifiedSinceMs;
+  return isSeen ? 'not modified' : 'proceed';
+}
+
+/** Steps 1 and 2 of RFC 9110 §13.2.2: a date counts only where no tags are given. */
+function isAsExpected(
+  stored: Validators | undefined,
+  { ifMatch, ifUnmodifiedSinceMs }: Expected,
+): boolean {
+  if (ifMatch) return matchesStrongly(stored, ifMatch);
+  // §13.1.4: what is not there has no date, and the condition is ignored.
+  if (ifUnmodifiedSinceMs === undefined || !stored) return true;
+  return modifiedMs(stored) <= ifUnmodifiedSinceMs;
+}
+
+/** HTTP dates have whole seconds. */
+function modifiedMs({ updated_at }: Validators): number {
+  return Math.floor(updated_at / 1000) * 1000;
 }
 
 /** RFC 9110 §8.8.3.2: a weak tag never matches strongly. */

@@ -5,20 +5,20 @@ import { rejection } from '../domain/rejection.ts';
 import { ok, type Result, refuse } from '../domain/result.ts';
 import type { HttpParts } from './app.ts';
 import { keyedCall } from './idempotency.ts';
+import { readNothing, readRequired } from './objects/bodies.ts';
 import { bucketJson, positionHeader } from './representations.ts';
 import type { Endpoint, Request, Route } from './route.ts';
 import {
   type BucketBody,
   bucketBody,
   bucketListQuery,
-  emptyBody,
   forceQuery,
+  ofField,
   parseBody,
   parseQuery,
 } from './schemas.ts';
 import { type Answer, jsonAnswer } from './wire/answer.ts';
 import { bucketNameOf } from './wire/raw-path.ts';
-import { readJson } from './wire/request-body.ts';
 
 type Handle = (parts: HttpParts, request: Request) => Promise<Result<Answer>>;
 
@@ -43,12 +43,12 @@ async function list({ service }: HttpParts, { call, query }: Request): Promise<R
 }
 
 async function create(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange } = request;
-  const body = await readBucketBody(parts, exchange);
+  const body = await readBucketBody(parts, request);
   if (!body.ok) return body;
   const text = body.value.name ?? body.value.id;
   if (text === undefined) return refuse(rejection('InvalidRequest', 'The field "name" is missing'));
-  const name = parseBucketName(text);
+  const field = body.value.name === undefined ? 'id' : 'name';
+  const name = ofField(field, parseBucketName(text));
   if (!name.ok) return name;
   const call = await keyedCall(request, [body.value]);
   if (!call.ok) return call;
@@ -72,10 +72,9 @@ async function get({ service }: HttpParts, { call, rest }: Request): Promise<Res
 }
 
 async function update(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange, rest } = request;
-  const name = bucketNameOf(rest);
+  const name = bucketNameOf(request.rest);
   if (!name.ok) return name;
-  const body = await readBucketBody(parts, exchange);
+  const body = await readBucketBody(parts, request);
   if (!body.ok) return body;
   for (const field of ['id', 'name'] as const) {
     if ((body.value[field] ?? name.value) !== name.value) {
@@ -96,10 +95,9 @@ async function update(parts: HttpParts, request: Request): Promise<Result<Answer
 }
 
 async function empty(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange, rest } = request;
-  const name = bucketNameOf(rest.slice(0, -'/empty'.length));
+  const name = bucketNameOf(request.rest.slice(0, -'/empty'.length));
   if (!name.ok) return name;
-  const body = await readNothing(parts, exchange);
+  const body = await readNothing(parts, request);
   if (!body.ok) return body;
   const call = await keyedCall(request, []);
   if (!call.ok) return call;
@@ -111,12 +109,12 @@ async function empty(parts: HttpParts, request: Request): Promise<Result<Answer>
 }
 
 async function remove(parts: HttpParts, request: Request): Promise<Result<Answer>> {
-  const { exchange, rest, query } = request;
+  const { rest, query } = request;
   const name = bucketNameOf(rest);
   if (!name.ok) return name;
   const options = parseQuery(forceQuery, query);
   if (!options.ok) return options;
-  const body = await readNothing(parts, exchange);
+  const body = await readNothing(parts, request);
   if (!body.ok) return body;
   const call = await keyedCall(request, []);
   if (!call.ok) return call;
@@ -126,27 +124,9 @@ async function remove(parts: HttpParts, request: Request): Promise<Result<Answer
   return ok(jsonAnswer(answer, { headers: positionHeader(removed.value.position) }));
 }
 
-async function readBucketBody(
-  { settings }: HttpParts,
-  { body }: Request['exchange'],
-): Promise<Result<BucketBody>> {
-  const json = await readJson(body, settings.jsonBodyBytes);
-  if (!json.ok) return json;
-  if (json.value === undefined) {
-    return refuse(
-      rejection('InvalidRequest', 'The body is empty', { hint: 'Send a JSON object.' }),
-    );
-  }
-  return parseBody(bucketBody, json.value);
-}
-
-/** A body that isn't needed may be missing, empty or `{}`. */
-export async function readNothing(
-  { settings }: HttpParts,
-  { body }: Request['exchange'],
-): Promise<Result<unknown>> {
-  const json = await readJson(body, settings.jsonBodyBytes);
-  return json.ok ? parseBody(emptyBody, json.value ?? {}) : json;
+async function readBucketBody(parts: HttpParts, request: Request): Promise<Result<BucketBody>> {
+  const json = await readRequired(parts, request);
+  return json.ok ? parseBody(bucketBody, json.value) : json;
 }
 
 type Settings = Partial<BucketSettings>;

@@ -2,11 +2,11 @@
 import { ok, type Result } from '../domain/result.ts';
 import type { Job } from '../service/upkeep/jobs.ts';
 import type { HttpParts } from './app.ts';
+import { readOptional } from './objects/bodies.ts';
 import { problemAnswer } from './problems.ts';
 import type { Endpoint, Request, Route } from './route.ts';
 import { jobBody, parseBody } from './schemas.ts';
 import { type Answer, jsonAnswer } from './wire/answer.ts';
-import { readJson } from './wire/request-body.ts';
 
 export function jobRoutes(parts: HttpParts): Route[] {
   const { admin } = parts.service;
@@ -35,16 +35,15 @@ export function jobRoutes(parts: HttpParts): Route[] {
   ];
 }
 
-async function start(
-  { service, settings }: HttpParts,
-  { exchange, call }: Request,
-): Promise<Result<Answer>> {
+async function start(parts: HttpParts, request: Request): Promise<Result<Answer>> {
+  const { service } = parts;
+  const { call } = request;
   // Who may not begin one is told so before the body is looked at.
   const allowed = await service.admin.jobs(call);
   if (!allowed.ok) return allowed;
-  const json = await readJson(exchange.body, settings.jsonBodyBytes);
+  const json = await readOptional(parts, request);
   if (!json.ok) return json;
-  const body = parseBody(jobBody, json.value ?? {});
+  const body = parseBody(jobBody, json.value);
   if (!body.ok) return body;
   const { kind, ...options } = body.value;
   const started = await service.admin.startJob(call, kind, options);

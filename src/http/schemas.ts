@@ -11,6 +11,14 @@ import { parseSize } from '../domain/values/sizes.ts';
 
 const maxMimePatterns = 200;
 
+/** Text of at most `max` characters. A lone surrogate would be looked up as U+FFFD, another text. */
+export function text(max: number) {
+  return z
+    .string()
+    .max(max, `must have at most ${max.toLocaleString('en')} characters`)
+    .refine((given) => given.isWellFormed(), 'must be well-formed Unicode');
+}
+
 export const mimePattern = z
   .string()
   .transform((text) => text.trim().toLowerCase())
@@ -84,7 +92,7 @@ export const limit = count(1)
 export const bucketListQuery = z.object({
   limit,
   offset: count(0).default(0),
-  search: z.string().max(100, 'must have at most 100 characters').default(''),
+  search: text(100).default(''),
   sortColumn: z.enum(['id', 'name', 'created_at', 'updated_at']).default('name'),
   sortOrder: z.enum(['asc', 'desc']).default('asc'),
 });
@@ -97,14 +105,21 @@ export const forceQuery = z.object({
 });
 
 export const objectListQuery = z.object({
-  prefix: z.string().max(1024, 'must have at most 1,024 characters').default(''),
-  delimiter: z.string().max(64, 'must have at most 64 characters').default(''),
+  prefix: text(1024).default(''),
+  delimiter: text(64).default(''),
   limit,
   cursor: z
     .string()
     .max(8 * 1024, 'is not a cursor of this list')
     .optional(),
 });
+
+/** A refusal of what a field of a body holds names the field. */
+export function ofField<T>(field: string, parsed: Result<T>): Result<T> {
+  if (parsed.ok) return parsed;
+  const { message = '', ...rest } = parsed.rejection;
+  return refuse({ ...rest, message: `The field "${field}": ${message}` });
+}
 
 /** `value` in the schema's shape, or a refusal that names the first thing wrong with it. */
 export function parseBody<T>(schema: z.ZodType<T>, value: unknown): Result<T> {

@@ -10,7 +10,7 @@ import type { Idempotency } from '../domain/events.ts';
 import type { BucketName, ObjectPath, Position } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
 import type { ObjectChanges } from '../domain/object-decisions.ts';
-import type { EntityTags, WriteConditions } from '../domain/preconditions.ts';
+import type { Expected, WriteConditions } from '../domain/preconditions.ts';
 import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
 import type { UploadClaims } from '../domain/signed-urls/token.ts';
@@ -143,12 +143,11 @@ export interface Transfer {
   readonly metadata?: string | null;
 }
 
-export interface Patch {
+export interface Patch extends Expected {
   /** A content type of null is guessed from the path. */
   readonly changes: Pick<ObjectChanges, 'metadata' | 'cache_control'> & {
     readonly content_type?: string | null;
   };
-  readonly ifMatch?: EntityTags | undefined;
   readonly ifVersion?: string | undefined;
 }
 
@@ -173,11 +172,7 @@ export interface Objects {
     /** `publicOnly`: a bucket of another policy is as good as missing. */
     options?: { readonly publicOnly?: boolean },
   ): Promise<Result<ReadableObject>>;
-  remove(
-    call: Call,
-    key: ObjectKey,
-    options?: { readonly ifMatch?: EntityTags },
-  ): Promise<Result<Changed>>;
+  remove(call: Call, key: ObjectKey, expected?: Expected): Promise<Result<Changed>>;
   /** All that the caller may delete, in one frame; a path that is named twice counts once. */
   removeMany(
     call: Call,

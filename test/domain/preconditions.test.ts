@@ -128,9 +128,23 @@ describe('a write', () => {
       { overwrite: false, ifMatch: same },
       'KeyAlreadyExists',
     ],
+    ['goes on where it is unmodified since', 'e1', { ifUnmodifiedSinceMs: then }, undefined],
+    [
+      'is refused where it was modified',
+      'e1',
+      { ifUnmodifiedSinceMs: before },
+      'PreconditionFailed',
+    ],
+    ['is refused no date by what is not there', undefined, { ifUnmodifiedSinceMs: 0 }, undefined],
+    [
+      'looks at no date where If-Match is given',
+      'e1',
+      { ifMatch: same, ifUnmodifiedSinceMs: before },
+      undefined,
+    ],
     ['needs both conditions', 'e1', { ifMatch: same, ifNoneMatch: same }, 'PreconditionFailed'],
   ])('%s', (_name, etag, conditions, outcome) => {
-    const there = etag && { etag };
+    const there = etag && { ...stored, etag };
     expect(refuseWrite(there, { overwrite: true, ...conditions })?.code).toBe(outcome);
   });
 });

@@ -16,10 +16,22 @@ beforeEach(async () => {
 const get = (headers: Record<string, string> = {}, method = 'GET') =>
   door.call(path, { method, headers, as: null });
 
+describe('a write that must not meet a later change', () => {
+  const write = (method: string, date: string) =>
+    door.call(path.replace('/public', ''), { method, headers: { 'if-unmodified-since': date } });
+
+  test.each(['PUT', 'POST', 'DELETE'])('%s by its date', async (method) => {
+    expect((await write(method, earlier)).status).toBe(412);
+    expect((await write(method, modified)).status).toBe(200);
+  });
+});
+
 describe('preconditions, in the order of RFC 9110 §13.2.2', () => {
   const tag = () => `"${etag}"`;
   test.each<[string, () => Record<string, string>, number]>([
     ['if-match met', () => ({ 'if-match': `"x", ${tag()}` }), 200],
+    ['if-match with empty elements', () => ({ 'if-match': `, ${tag()},, "x" ,` }), 200],
+    ['if-match of empty elements only', () => ({ 'if-match': ', ,' }), 400],
     ['if-match star', () => ({ 'if-match': '*' }), 200],
     ['if-match missed', () => ({ 'if-match': '"x"' }), 412],
     ['if-match is strong', () => ({ 'if-match': `W/${tag()}` }), 412],

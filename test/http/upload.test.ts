@@ -236,6 +236,9 @@ describe('a form', () => {
     ],
     ['with a field too long', lines([field('metadata', 'x'.repeat(20_000)), filePart])],
     ['with a late field too long', lines([filePart, field('metadata', 'x'.repeat(20_000))])],
+    ['with seconds below nothing', lines([field('cacheControl', '-5'), filePart])],
+    ['with broken seconds', lines([field('cacheControl', '1e3'), filePart])],
+    ['with seconds beyond all time', lines([field('cacheControl', '9'.repeat(40)), filePart])],
     ['with a type that is no header', lines([field('contentType', 'a/b\r\nx: y'), filePart])],
     ['that is empty', ''],
     ['with a long way to its first line', 'x'.repeat(2_000_000) + lines([filePart])],
@@ -245,6 +248,16 @@ describe('a form', () => {
     expect(answer.status).toBe(400);
     expect(await json(answer)).toMatchObject({ code: 'InvalidRequest' });
     expect(door.service.counts.stored).toBe(0);
+  });
+
+  test.each([
+    ['0', 'max-age=0'],
+    [' 0060 ', 'max-age=60'],
+    ['2147483648', 'max-age=2147483648'],
+    ['max-age=5', 'max-age=5'],
+  ])('with the cacheControl "%s" keeps "%s"', async (given, kept) => {
+    const answer = await raw(lines([field('cacheControl', given), filePart]));
+    expect(await json(answer)).toMatchObject({ cache_control: kept });
   });
 
   test('with metadata that is no object', async () => {

@@ -1,7 +1,12 @@
 /** Conditional and range headers (RFC 9110 §13, §14), from text to what domain/preconditions evaluates. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ByteRange } from '../../blobs/blob-store.ts';
-import type { EntityTag, EntityTags, ReadConditions } from '../../domain/preconditions.ts';
+import type {
+  EntityTag,
+  EntityTags,
+  Expected,
+  ReadConditions,
+} from '../../domain/preconditions.ts';
 import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
 
@@ -15,7 +20,8 @@ export function entityTags(
   const text = headers[name]?.trim();
   if (text === undefined) return ok(undefined);
   if (text === '*') return ok('*');
-  const isList = /^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/.test(text);
+  // §5.6.1.2: empty elements of a list are parsed and ignored.
+  const isList = /^[\s,]*(?:W\/)?"[^"]*"(?:\s*,[\s,]*(?:W\/)?"[^"]*")*[\s,]*$/.test(text);
   if (!isList) {
     return refuse(
       rejection('InvalidRequest', `The header "${name}" is neither "*" nor a list of quoted tags`),
@@ -28,18 +34,21 @@ function tagOf([, weak, tag = '']: RegExpMatchArray): EntityTag {
   return { tag, weak: weak !== undefined };
 }
 
-export function readConditions(headers: IncomingHttpHeaders): Result<ReadConditions> {
+/** RFC 9110 §13.1.3, §13.1.4: a date that is not valid is ignored. */
+export function expectedOf(headers: IncomingHttpHeaders): Result<Expected> {
   const ifMatch = entityTags(headers, 'if-match');
   if (!ifMatch.ok) return ifMatch;
+  const ifUnmodifiedSinceMs = httpDate(headers['if-unmodified-since']);
+  return ok({ ifMatch: ifMatch.value, ifUnmodifiedSinceMs });
+}
+
+export function readConditions(headers: IncomingHttpHeaders): Result<ReadConditions> {
+  const expected = expectedOf(headers);
+  if (!expected.ok) return expected;
   const ifNoneMatch = entityTags(headers, 'if-none-match');
   if (!ifNoneMatch.ok) return ifNoneMatch;
-  return ok({
-    ifMatch: ifMatch.value,
-    ifNoneMatch: ifNoneMatch.value,
-    // RFC 9110 §13.1.3, §13.1.4: a date that is not valid is ignored.
-    ifModifiedSinceMs: httpDate(headers['if-modified-since']),
-    ifUnmodifiedSinceMs: httpDate(headers['if-unmodified-since']),
-  });
+  const ifModifiedSinceMs = httpDate(headers['if-modified-since']);
+  return ok({ ...expected.value, ifNoneMatch: ifNoneMatch.value, ifModifiedSinceMs });
 }
 
 const imfFixdate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;

@@ -160,11 +160,13 @@ class Form {
       faultOfText(contentType ?? '', 'The field "contentType"') ??
       faultOfText(cacheControl ?? '', 'The field "cacheControl"');
     if (fault) return refuse(fault);
+    const directive = cacheControl === undefined ? undefined : asDirective(cacheControl);
+    if (directive?.ok === false) return directive;
     const parsed = metadata === undefined ? undefined : parseMetadata(metadata);
     if (parsed?.ok === false) return parsed;
     return ok({
       ...(contentType === undefined ? {} : { contentType }),
-      ...(cacheControl === undefined ? {} : { cacheControl: asDirective(cacheControl) }),
+      ...(directive === undefined ? {} : { cacheControl: directive.value }),
       ...(parsed === undefined ? {} : { metadata: parsed.value }),
     });
   }
@@ -243,9 +245,20 @@ function dispositionOf(header: string | undefined): { name?: string; filename?: 
   };
 }
 
-/** Bare seconds mean `max-age=N`. */
-function asDirective(cacheControl: string): string {
-  return /^\d+$/.test(cacheControl) ? `max-age=${cacheControl}` : cacheControl;
+/** RFC 9111 §1.2.2: longer is as good as for ever. */
+const maxSeconds = 2 ** 31;
+
+/** Bare seconds mean `max-age=N`; a number that is none of seconds is a mistake, not a directive. */
+function asDirective(cacheControl: string): Result<string> {
+  const text = cacheControl.trim();
+  if (/^\d+$/.test(text) && Number(text) <= maxSeconds) return ok(`max-age=${Number(text)}`);
+  if (text === '' || Number.isNaN(Number(text))) return ok(cacheControl);
+  return refuse(
+    rejection(
+      'InvalidRequest',
+      `The field "cacheControl": bare seconds are a whole number, at most ${maxSeconds}`,
+    ),
+  );
 }
 
 function broken(why: string): Rejection {

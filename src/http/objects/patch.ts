@@ -12,7 +12,7 @@ import { parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { objectKeyOf } from '../wire/raw-path.ts';
 import { readRequired } from './bodies.ts';
-import { entityTags } from './conditions.ts';
+import { expectedOf } from './conditions.ts';
 import { type PatchBody, patchBody } from './schemas.ts';
 import { faultOfText } from './upload-headers.ts';
 
@@ -37,14 +37,14 @@ export async function patch(parts: HttpParts, request: Request): Promise<Result<
   return ok(jsonAnswer(objectJson(key.value.bucket, object), { headers }));
 }
 
-function conditionsOf(headers: IncomingHttpHeaders): Result<Pick<Patch, 'ifMatch' | 'ifVersion'>> {
-  const ifMatch = entityTags(headers, 'if-match');
-  if (!ifMatch.ok) return ifMatch;
+function conditionsOf(headers: IncomingHttpHeaders): Result<Omit<Patch, 'changes'>> {
+  const expected = expectedOf(headers);
+  if (!expected.ok) return expected;
   const ifVersion = headers['if-version'];
   if (ifVersion === '' || Array.isArray(ifVersion)) {
     return refuse(rejection('InvalidRequest', 'The header "if-version" is empty or repeated'));
   }
-  return ok({ ifMatch: ifMatch.value, ifVersion });
+  return ok({ ...expected.value, ifVersion });
 }
 
 function changesOf(body: PatchBody): Result<Patch['changes']> {

@@ -1,34 +1,28 @@
 /** DELETE of one object, and of many in one frame. */
 import { type ObjectPath, parseObjectPath } from '../../domain/names.ts';
-import { rejection } from '../../domain/rejection.ts';
-import { ok, type Result, refuse } from '../../domain/result.ts';
+import { ok, type Result } from '../../domain/result.ts';
 import type { HttpParts } from '../app.ts';
-import { readNothing } from '../buckets.ts';
 import { keyedCall } from '../idempotency.ts';
 import { positionHeader, storageRow } from '../representations.ts';
 import type { Request } from '../route.ts';
-import { parseBody } from '../schemas.ts';
+import { ofField, parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { bucketNameOf, objectKeyOf } from '../wire/raw-path.ts';
-import { readRequired } from './bodies.ts';
-import { entityTags } from './conditions.ts';
+import { readNothing, readRequired } from './bodies.ts';
+import { expectedOf } from './conditions.ts';
 import { removeManyBody } from './schemas.ts';
 
 export async function remove(parts: HttpParts, request: Request): Promise<Result<Answer>> {
   const { exchange, rest } = request;
   const key = objectKeyOf(rest);
   if (!key.ok) return key;
-  const ifMatch = entityTags(exchange.incoming.headers, 'if-match');
-  if (!ifMatch.ok) return ifMatch;
-  const body = await readNothing(parts, exchange);
+  const expected = expectedOf(exchange.incoming.headers);
+  if (!expected.ok) return expected;
+  const body = await readNothing(parts, request);
   if (!body.ok) return body;
-  const call = await keyedCall(request, [ifMatch.value]);
+  const call = await keyedCall(request, [expected.value]);
   if (!call.ok) return call;
-  const removed = await parts.service.objects.remove(
-    call.value,
-    key.value,
-    ifMatch.value === undefined ? {} : { ifMatch: ifMatch.value },
-  );
+  const removed = await parts.service.objects.remove(call.value, key.value, expected.value);
   if (!removed.ok) return removed;
   const headers = positionHeader(removed.value.position);
   return ok(jsonAnswer({ message: 'Successfully deleted' }, { headers }));
@@ -69,12 +63,8 @@ export async function removeMany(parts: HttpParts, request: Request): Promise<Re
 function parsePaths(texts: readonly string[]): Result<ObjectPath[]> {
   const paths: ObjectPath[] = [];
   for (const [index, text] of texts.entries()) {
-    const path = parseObjectPath(text);
-    if (!path.ok) {
-      const { code, message = '', hint } = path.rejection;
-      const more = hint === undefined ? {} : { hint };
-      return refuse(rejection(code, `The field "prefixes.${index}": ${message}`, more));
-    }
+    const path = ofField(`prefixes.${index}`, parseObjectPath(text));
+    if (!path.ok) return path;
     paths.push(path.value);
   }
   return ok(paths);

@@ -1,5 +1,6 @@
 /** The bodies of the object routes. A field that is not known is refused by its name. */
 import { z } from 'zod';
+import { text } from '../schemas.ts';
 
 /** User metadata; what it may be, domain/values/metadata says. */
 const metadata = z.unknown().optional();
@@ -32,7 +33,7 @@ export const removeManyBody = z.strictObject({
     .max(maxPaths, `must name at most ${maxPaths} paths`),
 });
 
-const folderPrefix = z.string().max(1024, 'must have at most 1,024 characters').default('');
+const folderPrefix = text(1024).default('');
 const order = z.enum(['asc', 'desc']).default('asc');
 const count = z.int('must be a whole number').max(Number.MAX_SAFE_INTEGER);
 const maxRows = 1_000;
@@ -49,7 +50,7 @@ export const folderListBody = z.strictObject({
   prefix: folderPrefix,
   limit: rows(100),
   offset: count.min(0, 'must be at least 0').default(0),
-  search: z.string().max(1024, 'must have at most 1,024 characters').default(''),
+  search: text(1024).default(''),
   sortBy: z
     .strictObject({
       column: z.enum(['name', 'updated_at', 'created_at', 'last_accessed_at']).default('name'),

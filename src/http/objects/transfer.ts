@@ -1,16 +1,15 @@
 /** POST /object/copy and /object/move, as storage-js sends them. */
 
-import { type ObjectPath, parseBucketName, parseObjectPath } from '../../domain/names.ts';
+import { parseBucketName, parseObjectPath } from '../../domain/names.ts';
 import type { ObjectRow } from '../../domain/object.ts';
-import { rejection } from '../../domain/rejection.ts';
-import { ok, type Result, refuse } from '../../domain/result.ts';
+import { ok, type Result } from '../../domain/result.ts';
 import { metadataOf } from '../../domain/values/metadata.ts';
 import type { ChangedObject, ObjectKey, Transfer } from '../../service/service.ts';
 import type { HttpParts } from '../app.ts';
 import { keyedCall } from '../idempotency.ts';
 import { etagHeader, objectJson, positionHeader } from '../representations.ts';
 import type { Request } from '../route.ts';
-import { parseBody } from '../schemas.ts';
+import { ofField, parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { readRequired } from './bodies.ts';
 import { type TransferBody, transferBody } from './schemas.ts';
@@ -61,13 +60,14 @@ async function transferOf(parts: HttpParts, request: Request) {
 }
 
 function parseTransfer(body: TransferBody, overwrite: boolean): Result<Transfer> {
-  const from = parseBucketName(body.bucketId);
+  const from = ofField('bucketId', parseBucketName(body.bucketId));
   if (!from.ok) return from;
-  const to = parseBucketName(body.destinationBucket ?? body.bucketId);
+  const named = parseBucketName(body.destinationBucket ?? body.bucketId);
+  const to = ofField('destinationBucket', named);
   if (!to.ok) return to;
-  const sourcePath = pathField(body, 'sourceKey');
+  const sourcePath = ofField('sourceKey', parseObjectPath(body.sourceKey));
   if (!sourcePath.ok) return sourcePath;
-  const targetPath = pathField(body, 'destinationKey');
+  const targetPath = ofField('destinationKey', parseObjectPath(body.destinationKey));
   if (!targetPath.ok) return targetPath;
   const metadata = metadataField(body);
   if (!metadata.ok) return metadata;
@@ -77,15 +77,6 @@ function parseTransfer(body: TransferBody, overwrite: boolean): Result<Transfer>
     overwrite,
     ...metadata.value,
   });
-}
-
-function pathField(body: TransferBody, field: 'sourceKey' | 'destinationKey'): Result<ObjectPath> {
-  const path = parseObjectPath(body[field]);
-  if (path.ok) return path;
-  const { code, message = '', hint } = path.rejection;
-  return refuse(
-    rejection(code, `The field "${field}": ${message}`, hint === undefined ? {} : { hint }),
-  );
 }
 
 /** The source's metadata goes along, unless it is left behind or replaced. */

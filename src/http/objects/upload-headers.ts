@@ -5,7 +5,7 @@ import { type Rejection, rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
 import { parseMetadata } from '../../domain/values/metadata.ts';
 import type { UploadGrant } from '../../service/service.ts';
-import { entityTags } from './conditions.ts';
+import { entityTags, expectedOf } from './conditions.ts';
 
 export interface UploadMode {
   /** `as asked`: by x-upsert, which is true where it is absent. */
@@ -74,15 +74,15 @@ export function faultOfText(text: string, subject: string): Rejection | undefine
 }
 
 function writeConditions(headers: IncomingHttpHeaders, mode: UploadMode): Result<WriteConditions> {
-  const ifMatch = entityTags(headers, 'if-match');
-  if (!ifMatch.ok) return ifMatch;
+  const expected = expectedOf(headers);
+  if (!expected.ok) return expected;
   const ifNoneMatch = entityTags(headers, 'if-none-match');
   if (!ifNoneMatch.ok) return ifNoneMatch;
   const upsert = upsertHeader(headers, true);
   if (!upsert.ok) return upsert;
   return ok({
     overwrite: mode.overwrite === 'always' || (mode.overwrite === 'as asked' && upsert.value),
-    ifMatch: ifMatch.value,
+    ...expected.value,
     ifNoneMatch: ifNoneMatch.value,
   });
 }

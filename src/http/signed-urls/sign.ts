@@ -10,7 +10,7 @@ import { readOptional, readRequired } from '../objects/bodies.ts';
 import { upsertHeader } from '../objects/upload-headers.ts';
 import { positionHeader } from '../representations.ts';
 import type { Request } from '../route.ts';
-import { parseBody, parseQuery } from '../schemas.ts';
+import { ofField, parseBody, parseQuery } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { bucketNameOf, objectKeyOf } from '../wire/raw-path.ts';
 import { absolute, downloadUrl, originOf, signedPath, uploadUrl } from './addresses.ts';
@@ -51,8 +51,8 @@ export async function signDownloads(parts: HttpParts, request: Request): Promise
   const validMs = validityOf(request, body.value.expiresIn);
   if (!validMs.ok) return validMs;
   const paths: ObjectPath[] = [];
-  for (const text of body.value.paths) {
-    const path = parseObjectPath(text);
+  for (const [index, text] of body.value.paths.entries()) {
+    const path = ofField(`paths.${index}`, parseObjectPath(text));
     if (!path.ok) return path;
     paths.push(path.value);
   }
@@ -115,11 +115,11 @@ export async function revoke(parts: HttpParts, request: Request): Promise<Result
 
 function revokingOf(body: ReturnType<typeof revokeBody.parse>): Result<Revoking> {
   if (body.token !== undefined) return ok({ token: body.token });
-  const bucket = parseBucketName(body.bucket ?? '');
+  const bucket = ofField('bucket', parseBucketName(body.bucket ?? ''));
   if (!bucket.ok) return bucket;
   const issuedBefore = body.issued_before;
   if (body.path === undefined) return ok({ bucket: bucket.value, path: null, issuedBefore });
-  const path = parseObjectPath(body.path);
+  const path = ofField('path', parseObjectPath(body.path));
   return path.ok ? ok({ bucket: bucket.value, path: path.value, issuedBefore }) : path;
 }
 

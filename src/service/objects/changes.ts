@@ -42,7 +42,7 @@ export function createObjectChanges(parts: ObjectChangeParts): ObjectChangeCases
 async function remove(
   { views, access, commit }: ObjectChangeParts,
   call: Call,
-  { key, ifMatch }: { readonly key: ObjectKey } & Parameters<Objects['remove']>[2],
+  { key, ...expected }: { readonly key: ObjectKey } & Parameters<Objects['remove']>[2],
 ): ReturnType<Objects['remove']> {
   const state = stateOf(views, key);
   const refusal = access(call, { action: 'object.delete', about: key.path, ...state });
@@ -52,7 +52,7 @@ async function remove(
     ...authorOf(call),
     locks: locksOf(key),
     decide: () => {
-      const decided = decideDelete(stateOf(views, key), { caller, ifMatch });
+      const decided = decideDelete(stateOf(views, key), { caller, ...expected });
       return decided.ok ? ok([decided.value]) : decided;
     },
   });

@@ -50,6 +50,34 @@ describe('copy and move', () => {
   });
 });
 
+describe('what a field names is refused with the name of the field', () => {
+  test.each([
+    ['POST', '/object/copy', { ...body, sourceKey: '../x' }, 'sourceKey'],
+    ['POST', '/object/move', { ...body, destinationKey: '\ud800' }, 'destinationKey'],
+    ['POST', '/object/copy', { ...body, bucketId: 'sign' }, 'bucketId'],
+    ['POST', '/object/copy', { ...body, destinationBucket: '' }, 'destinationBucket'],
+    ['DELETE', '/object/pub', { prefixes: ['a', ''] }, 'prefixes.1'],
+    ['POST', '/object/sign/pub', { paths: ['a', 'b', '/c'] }, 'paths.2'],
+    ['POST', '/object/sign/revoke', { bucket: 'pub', path: 'a/..' }, 'path'],
+    ['POST', '/object/sign/revoke', { bucket: '' }, 'bucket'],
+    ['POST', '/bucket', { name: 'upload' }, 'name'],
+    ['POST', '/bucket', { id: 'upload' }, 'id'],
+    ['POST', '/object/list/pub', { prefix: '\ud800' }, 'prefix'],
+    ['POST', '/object/list/pub', { search: 'a\udc00' }, 'search'],
+    ['POST', '/object/list-v2/pub', { prefix: '\ud800' }, 'prefix'],
+  ])('%s %s %j', async (method, at, json, field) => {
+    const answer = await door.call(at, { method, json });
+    expect(answer.status).toBe(400);
+    const message = expect.stringContaining(`"${field}": `);
+    expect(await answer.json()).toMatchObject({ message });
+  });
+
+  test('null is no body, where one may be missing', async () => {
+    const answer = await door.call('/object/list/pub', { method: 'POST', json: null });
+    expect(answer.status).toBe(400);
+  });
+});
+
 describe('PATCH', () => {
   const patch = (json: unknown, headers: Record<string, string> = {}) =>
     door.call('/object/pub/a/%E3%81%82.txt', { method: 'PATCH', json, headers });
@@ -63,6 +91,12 @@ describe('PATCH', () => {
       ifVersion: 'v1',
       ifMatch: [{ tag: 't', weak: false }],
     });
+  });
+
+  test('passes on the date that the object must not have changed since', async () => {
+    const date = 'Fri, 02 Jan 2026 03:04:05 GMT';
+    await patch({}, { 'if-unmodified-since': date });
+    expect(asked()).toMatchObject({ ifUnmodifiedSinceMs: Date.parse(date) });
   });
 
   test('of metadata with prototype keys keeps them as text', async () => {

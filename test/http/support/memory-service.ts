@@ -205,8 +205,8 @@ function memoryObjects(service: MemoryService, clock: TestClock): Objects {
       if (refusal || !bucket || !object) return refuse(refusal ?? rejection('NoSuchKey'));
       return ok({ bucket, object, open: async () => openBlob(service, object.bytes) });
     },
-    async remove({ caller }, key, { ifMatch } = {}) {
-      const decided = decideDelete(stateOf(key), { caller, ifMatch });
+    async remove({ caller }, key, expected = {}) {
+      const decided = decideDelete(stateOf(key), { caller, ...expected });
       if (!decided.ok) return decided;
       objects_.delete(keyOf(key));
       return ok({ position: clock.next() });

@@ -30,12 +30,15 @@ const query = (name: string, description: string): Parameter => ({
 
 const names: readonly RejectionCode[] = ['InvalidRequest', 'InvalidBucketName', 'InvalidKey'];
 const missing: readonly RejectionCode[] = ['NoSuchBucket', 'NoSuchKey'];
-const ifMatch = header('if-match', 'Only where the object has one of these etags');
+const expected = [
+  header('if-match', 'Only where the object has one of these etags'),
+  header('if-unmodified-since', 'Only where the object has not changed since'),
+];
 const upsert = header('x-upsert', 'true overwrites');
 
 export const uploadParameters: readonly Parameter[] = [
   idempotencyKey,
-  ifMatch,
+  ...expected,
   header('if-none-match', '"*": only where there is no object'),
   header('x-metadata', 'User metadata: base64 of a JSON object'),
   header('cache-control', 'Sent with downloads'),
@@ -141,7 +144,11 @@ export const objectOperations: Operations = {
   [`PUT ${prefix}/:bucket/:path{.*}`]: upload('Upload or overwrite an object', uploadParameters),
   [`PATCH ${prefix}/:bucket/:path{.*}`]: {
     summary: 'Change metadata, cache control or content type',
-    parameters: [ifMatch, header('if-version', 'Only where this is the version'), idempotencyKey],
+    parameters: [
+      ...expected,
+      header('if-version', 'Only where this is the version'),
+      idempotencyKey,
+    ],
     json: { schema: patchBody },
     answer: 'Object',
     refusals: [
@@ -155,7 +162,7 @@ export const objectOperations: Operations = {
   },
   [`DELETE ${prefix}/:bucket/:path{.*}`]: {
     summary: 'Delete an object',
-    parameters: [ifMatch, idempotencyKey],
+    parameters: [...expected, idempotencyKey],
     json: { schema: emptyBody, isOptional: true },
     answer: 'Message',
     refusals: [...changeRefusals, ...names, ...missing, 'PreconditionFailed'],
