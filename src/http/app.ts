@@ -145,10 +145,16 @@ async function admit(
   return ok({ caller: caller.value, requestId });
 }
 
-/** A URL ends up in logs and histories: no place for a login token. */
+/** A URL ends up in logs and histories: no place for a login token, whatever it is called there. */
 function hasLoginToken(query: URLSearchParams): boolean {
-  return ['token', 'access_token'].some((name) => query.has(name));
+  for (const [name, value] of query) {
+    if (name === 'token' || name === 'access_token' || signedToken.test(value)) return true;
+  }
+  return false;
 }
+
+/** RFC 7515 §7.1: a header and a payload that are JSON objects (`{"`), and a signature. */
+const signedToken = /^(?:[Bb]earer\s+)?eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$/;
 
 const tokenInUrl = rejection('InvalidJWT', 'A login token does not belong into a URL', {
   hint: 'Send it as "Authorization: Bearer <token>".',
