@@ -3,7 +3,8 @@
  * reference model, as many or as long as asked for. Each sequence has a seed of its own; one that
  * fails is made smaller for `--shrink` seconds.
  */
-import { noFigures, runSeed } from '../crash/model-run.ts';
+import { noFigures, renderKinds } from '../crash/model/figures.ts';
+import { runSeed } from '../crash/model/run.ts';
 import { anySeed, numbers } from './arguments.ts';
 
 const given = numbers(['runs', 'seconds', 'seed', 'shrink']);
@@ -32,7 +33,9 @@ console.log(
     `${figures.kills} kills, ${figures.powerCuts} power cuts, ${figures.cleanStops} clean stops, ` +
       `${figures.stoppedStarts} starts stopped, ${figures.faults} faults injected, ` +
       `${figures.rebuilds} rebuilds compared`,
-    `${figures.tornTails} torn frames cut off, ${figures.fromFences} starts from a fence`,
+    `${figures.tornTails} torn frames cut off, ${figures.fromFences} starts from a fence, ` +
+      `${figures.repeats} requests repeated under their keys after starts`,
+    `acknowledged: ${renderKinds(figures)}`,
     `${((Date.now() - began) / 1000).toFixed(1)} s, ${failed.length} seeds failed`,
   ].join('\n'),
 );

@@ -4,54 +4,18 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { dataDirectory, makeRig, type Rig } from '../support/rig.ts';
-import type { World } from './model.ts';
-import { perform } from './model-actions.ts';
-import { checkStaging, checkStore, equal } from './model-check.ts';
-import { checkLog } from './model-log.ts';
-import { type Attempt, type Outcome, renderAttempt, worldsAfter } from './model-order.ts';
-import {
-  type Planned,
-  type Program,
-  programs,
-  renderProgram,
-  sizes,
-  type Wave,
-} from './model-program.ts';
-
-export interface Figures {
-  sequences: number;
-  operations: number;
-  acknowledged: number;
-  unknown: number;
-  kills: number;
-  powerCuts: number;
-  cleanStops: number;
-  /** Starts that were stopped before they were through. */
-  stoppedStarts: number;
-  faults: number;
-  rebuilds: number;
-  /** Starts that cut off a torn last frame, and that went on from a fence. */
-  tornTails: number;
-  fromFences: number;
-}
-
-export function noFigures(): Figures {
-  return {
-    sequences: 0,
-    operations: 0,
-    acknowledged: 0,
-    unknown: 0,
-    kills: 0,
-    powerCuts: 0,
-    cleanStops: 0,
-    stoppedStarts: 0,
-    faults: 0,
-    rebuilds: 0,
-    tornTails: 0,
-    fromFences: 0,
-  };
-}
+import { dataDirectory, makeRig, type Rig } from '../../support/rig.ts';
+import { checkStaging, checkStore } from './check.ts';
+import { contentOf } from './contents.ts';
+import { type Figures, noFigures } from './figures.ts';
+import { equal } from './history.ts';
+import { type MortalTimers, mortalTimers } from './mortal-timers.ts';
+import { Names } from './names.ts';
+import type { Asked, Operation } from './operations.ts';
+import { type Attempt, type Outcome, renderAttempt, worldsAfter } from './order.ts';
+import { perform } from './perform/perform.ts';
+import { type Planned, type Program, programs, renderProgram, type Wave } from './programs.ts';
+import { emptyWorld, type World } from './world.ts';
 
 /** Runs the program made of `seed`. Where it fails: why, and the smallest program that does. */
 export async function runSeed(
@@ -86,7 +50,15 @@ async function runProgram(program: Program, figures: Figures): Promise<void> {
   try {
     const rig = makeRig({ store });
     await rig.open();
-    const run: Run = { rig, figures, timers, attempts: [], worlds: [new Map()], tick: 0 };
+    const run: Run = {
+      rig,
+      figures,
+      timers,
+      names: new Names(),
+      attempts: [],
+      worlds: [emptyWorld],
+      tick: 0,
+    };
     for (const wave of program.waves) await runWave(run, wave);
     await cut(run, { kind: 'kill', seed: 1, starts: [], loseViews: false });
     await checkRebuilds(run);
@@ -99,6 +71,7 @@ interface Run {
   readonly rig: Rig;
   readonly figures: Figures;
   readonly timers: MortalTimers;
+  readonly names: Names;
   readonly attempts: Attempt[];
   worlds: readonly World[];
   tick: number;
@@ -122,13 +95,15 @@ async function runWave(run: Run, wave: Wave): Promise<void> {
   run.attempts.push(...done);
   figures.operations += done.length;
   figures.unknown += done.filter(({ outcome }) => outcome.kind === 'unknown').length;
-  figures.acknowledged += done.filter(
-    ({ outcome }) => outcome.kind === 'told' && outcome.told.code === 'ok',
-  ).length;
+  for (const { operation, outcome } of done) {
+    if (outcome.kind !== 'told' || outcome.told.code !== 'ok') continue;
+    figures.acknowledged += 1;
+    figures.kinds[operation.kind] = (figures.kinds[operation.kind] ?? 0) + 1;
+  }
   if (isTroubled) figures.faults += 1;
   else refuseFaults(done, rig);
   const before = run.worlds;
-  run.worlds = worldsAfter(before, clients, sizes);
+  run.worlds = worldsAfter(before, clients);
   if (run.worlds.length === 0) {
     const lines = done.map(renderAttempt).join('\n');
     throw new Error(`no order of these explains what was told:\n${lines}`);
@@ -162,19 +137,57 @@ function refuseFaults(attempts: readonly Attempt[], rig: Rig): void {
 /** One after the other, until one has no answer. */
 async function runClient(run: Run, plans: readonly Planned[]): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
-  for (const { operation, delay } of plans) {
-    await turns(delay);
+  for (const planned of plans) {
+    await turns(planned.delay);
     if (run.rig.disk.stopped) break;
-    run.tick += 1;
-    const began = run.tick;
-    const id = `operation-${began}`;
-    const outcome = await orStop(run.rig, perform(run.rig, operation, id));
-    run.tick += 1;
-    const ended = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : run.tick;
-    attempts.push({ id, operation, began, ended, outcome });
-    if (outcome.kind === 'unknown') break;
+    const asked = askedOf(run, planned);
+    if (!asked) continue;
+    let attempt = await attemptTo(run, asked);
+    attempts.push(attempt);
+    const spending = spendingOf(run, attempt);
+    if (spending) {
+      attempt = await attemptTo(run, { operation: spending, key: null });
+      attempts.push(attempt);
+    }
+    if (attempt.outcome.kind === 'unknown') break;
   }
   return attempts;
+}
+
+type Asking = Pick<Asked, 'operation' | 'key'>;
+
+async function attemptTo(run: Run, { operation, key }: Asking): Promise<Attempt> {
+  const { rig, names } = run;
+  run.tick += 1;
+  const began = run.tick;
+  const id = `operation-${began}`;
+  const outcome = await orStop(rig, perform({ rig, names }, { id, operation, key }));
+  run.tick += 1;
+  const ended = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : run.tick;
+  const claims = outcome.kind === 'told' ? names.held(id)?.claims : undefined;
+  const issued = claims ? { issuedAt: claims.issued_at } : {};
+  return { id, operation, key, ...issued, began, ended, outcome };
+}
+
+/** What is planned, as what is known now; undefined where it points at nothing. */
+function askedOf({ names }: Run, planned: Planned): Asking | undefined {
+  if ('again' in planned) return names.keyed.at(-1 - planned.again);
+  const operation = names.bind(planned.intent);
+  if (!operation) return undefined;
+  const asked = { operation, key: withoutKey.has(operation.kind) ? null : planned.key };
+  if (asked.key !== null) names.keyed.push(asked);
+  return asked;
+}
+
+/** What changes nothing, or uses no more than a token up. */
+const withoutKey: ReadonlySet<Operation['kind']> = new Set(['read', 'list', 'sign', 'look']);
+
+/** Who found a URL for one use to be good goes on to use it. */
+function spendingOf({ names }: Run, { id, operation, outcome }: Attempt): Operation | undefined {
+  const looked = names.looks.get(id);
+  if (!looked || operation.kind !== 'look' || outcome.kind !== 'told') return undefined;
+  const { token } = operation;
+  return { kind: 'spend', token, look: id, content: contentOf(looked.object.etag) };
 }
 
 /** Once the machine has stopped nobody answers: what still waits then has no answer. */
@@ -249,9 +262,8 @@ async function check(run: Run): Promise<void> {
   await rig.store.settled();
   if (rig.store.report.torn_bytes > 0) figures.tornTails += 1;
   if (rig.store.report.views === 'fence') figures.fromFences += 1;
-  const world = await checkStore(rig, run.worlds);
-  await checkLog(rig, world, run.attempts);
-  run.worlds = [world];
+  run.worlds = await checkStore(run, run.worlds, run.attempts);
+  figures.repeats += run.worlds[0]?.memory.size ?? 0;
 }
 
 /** The views are a function of the log: replayed, built anew, with other fences and without any. */
@@ -275,36 +287,4 @@ async function checkRebuilds(run: Run): Promise<void> {
     'of fences everywhere',
     makeRig({ disk: rig.disk, store: { fenceEvery: everyRecord } }),
   );
-}
-
-interface MortalTimers {
-  /** The process is gone, and its timers with it. */
-  end(): void;
-  restore(): void;
-}
-
-/** Timers of the store under test end with its process; otherwise each dead store would live on. */
-function mortalTimers(): MortalTimers {
-  const real = globalThis.setTimeout;
-  const alive = new Set<NodeJS.Timeout>();
-  const wrapped = ((act: (...values: unknown[]) => void, ms?: number, ...values: unknown[]) => {
-    const timer = real(() => {
-      alive.delete(timer);
-      act(...values);
-    }, ms);
-    alive.add(timer);
-    return timer;
-  }) as typeof setTimeout;
-  globalThis.setTimeout = Object.assign(wrapped, real);
-  const end = () => {
-    for (const timer of alive) clearTimeout(timer);
-    alive.clear();
-  };
-  return {
-    end,
-    restore() {
-      end();
-      globalThis.setTimeout = real;
-    },
-  };
 }

@@ -4,11 +4,11 @@
  * growing positions, and makes the model tell each caller what the store told them. An operation
  * without an answer took place at any point of it, or never.
  */
-import { type Operation, renderWorld, type Sizes, step, type Told, type World } from './model.ts';
+import type { Asked } from './operations.ts';
+import { step } from './rules/step.ts';
+import { renderWorld, type StoredObject, type Told, type World } from './world.ts';
 
-export interface Attempt {
-  readonly id: string;
-  readonly operation: Operation;
+export interface Attempt extends Asked {
   /** Ticks of one clock, counted at its begin and its end. */
   readonly began: number;
   /** Infinity where it never ended. */
@@ -17,17 +17,27 @@ export interface Attempt {
 }
 
 export type Outcome =
-  /** `position`: where the store said that it is, for those that changed something. */
-  | { readonly kind: 'told'; readonly told: Told; readonly position: number | undefined }
+  | {
+      readonly kind: 'told';
+      readonly told: Told;
+      /** Where the store said that it is, for those that changed something and were told. */
+      readonly position?: number | undefined;
+      /** The object in the answer, and its ids as the store gave them. */
+      readonly object?: AnsweredObject | undefined;
+    }
   /** Closed, overloaded or out of space: refused for reasons that the model does not know. */
   | { readonly kind: 'nothing' }
   | { readonly kind: 'unknown' };
+
+export interface AnsweredObject extends Omit<StoredObject, 'made' | 'version'> {
+  readonly id: string;
+  readonly version: string;
+}
 
 /** Every world that may be there after the attempts of each client, from any of `worlds`. */
 export function worldsAfter(
   worlds: readonly World[],
   clients: readonly (readonly Attempt[])[],
-  sizes: Sizes,
 ): World[] {
   const found = new Map<string, World>();
   const tried = new Set<string>();
@@ -45,9 +55,7 @@ export function worldsAfter(
       // Something that is still to come had ended before this one began.
       if (!attempt || attempt.began > earliestEnd) return;
       const next = at.map((index, other) => (other === client ? index + 1 : index));
-      for (const [after, position] of follow(world, attempt, { last, sizes })) {
-        visit(after, next, position);
-      }
+      for (const [after, position] of follow(world, attempt, last)) visit(after, next, position);
     });
   };
   for (const world of worlds) {
@@ -61,13 +69,10 @@ export function worldsAfter(
 }
 
 /** The worlds that the attempt may leave, each with the last position used so far. */
-function follow(
-  world: World,
-  { operation, outcome }: Attempt,
-  { last, sizes }: { readonly last: number; readonly sizes: Sizes },
-): (readonly [World, number])[] {
+function follow(world: World, attempt: Attempt, last: number): (readonly [World, number])[] {
+  const { operation, outcome } = attempt;
   if (outcome.kind === 'nothing') return [[world, last]];
-  const { told, world: after, recorded } = step(world, operation, sizes);
+  const { told, world: after, recorded } = step(world, attempt);
   if (outcome.kind === 'unknown') {
     return recorded
       ? [
@@ -79,16 +84,19 @@ function follow(
   if (told.code !== outcome.told.code || told.seen !== outcome.told.seen) return [];
   if (!recorded) return [[after, last]];
   const { position } = outcome;
+  // Whoever uses a URL up is sent bytes and no position.
+  if (operation.kind === 'spend') return [[after, last]];
   return position !== undefined && position > last ? [[after, position]] : [];
 }
 
-export function renderAttempt({ id, operation, began, ended, outcome }: Attempt): string {
-  const { kind, who, bucket, ...rest } = operation;
+export function renderAttempt({ id, operation, key, began, ended, outcome }: Attempt): string {
+  const { kind, ...rest } = operation;
   const result =
     outcome.kind === 'told'
       ? `${outcome.told.code}${outcome.told.seen === undefined ? '' : ` {${outcome.told.seen}}`}` +
         (outcome.position === undefined ? '' : ` at ${outcome.position}`)
       : outcome.kind;
   const what = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return `${id} [${began}–${ended}] ${who} ${kind} ${bucket} ${what.join(' ')} → ${result}`;
+  const keyed = key === null ? '' : ` key=${key}`;
+  return `${id} [${began}–${ended}] ${kind} ${what.join(' ')}${keyed} → ${result}`;
 }
