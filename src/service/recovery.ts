@@ -126,21 +126,23 @@ export async function recover(parts: RecoveryParts, left: LeftViews['store']): P
 export async function rebuild(parts: RecoveryParts): Promise<LevelViews> {
   const { blobs } = parts;
   const { store, views, applier } = await level(parts, await newViews(parts));
-  // What the old applier had still to publish. Other staged blobs belong to uploads that run.
-  const known: BlobId[] = [];
-  for (const blobId of await blobs.listStaged()) {
-    if (await views.knowsBlob(blobId)) known.push(blobId);
-  }
-  await blobs.publish(known);
-  await blobs.finalize();
-  return { store, views, applier };
+  return orLetGo({ store, applier }, async () => {
+    // What the old applier had still to publish. Other staged blobs belong to uploads that run.
+    const known: BlobId[] = [];
+    for (const blobId of await blobs.listStaged()) {
+      if (await views.knowsBlob(blobId)) known.push(blobId);
+    }
+    await blobs.publish(known);
+    await blobs.finalize();
+    return { store, views, applier };
+  });
 }
 
 /** From the starting point to views that are level, with nothing staged that nobody refers to. */
 async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recovered> {
   const { journal, blobs, clock } = parts;
   const { replayed, store, views, applier } = await level(parts, start);
-  try {
+  return orLetGo({ store, applier }, async () => {
     const drains = (await views.drains()).length;
     // What is removed is gone: a row that was lost to damage does not make a blob nobody's.
     const staging = await blobs.clearStaging((blobId) => views.knowsBlob(blobId));
@@ -158,13 +160,24 @@ async function goOn(parts: RecoveryParts, start: StartingPoint): Promise<Recover
       drains_resumed: drains,
     };
     return { store, views, applier, report };
+  });
+}
+
+/** Where `use` fails, nobody else will close the views, nor wait for what their applier still does. */
+async function orLetGo<T>(
+  { store, applier }: Pick<LevelViews, 'store' | 'applier'>,
+  use: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await use();
   } catch (fault) {
+    await applier.close();
     await store.close();
     throw fault;
   }
 }
 
-/** Applies what the log has after the starting point. Lets go of the views where it fails. */
+/** Applies what the log has after the starting point. */
 async function level(
   parts: RecoveryParts,
   { store, applied, totals }: StartingPoint,
@@ -187,14 +200,10 @@ async function level(
     if (epoch < journal.epoch) before.records += records.length;
     parts.onProgress?.(journal.distance(applied, records.at(-1)?.position ?? applied), total);
   });
-  try {
+  return orLetGo({ store, applier }, async () => {
     await applier.replay(frames);
     return { store, views: openViews(store), applier, replayed: before.records };
-  } catch (fault) {
-    await applier.close();
-    await store.close();
-    throw fault;
-  }
+  });
 }
 
 interface StartingPoint {
