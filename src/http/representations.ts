@@ -2,6 +2,7 @@
 import type { BucketRow } from '../domain/bucket.ts';
 import type { BucketName } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
+import { jsonText, timeText } from './wire/json-text.ts';
 
 export function bucketJson(row: BucketRow) {
   return {
@@ -12,8 +13,8 @@ export function bucketJson(row: BucketRow) {
     owner_id: row.owner_id,
     allowed_mime_types: row.allowed_mime_types,
     max_file_size: row.max_file_size,
-    created_at: time(row.created_at),
-    updated_at: time(row.updated_at),
+    created_at: timeText(row.created_at),
+    updated_at: timeText(row.updated_at),
     // What Supabase's clients look for.
     public: row.policy === 'public',
     owner: row.owner_id ?? '',
@@ -34,26 +35,39 @@ export function objectJson(bucket: BucketName, row: ObjectRow) {
     version: row.version,
     cache_control: row.cache_control,
     metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as unknown),
-    created_at: time(row.created_at),
-    updated_at: time(row.updated_at),
+    created_at: timeText(row.created_at),
+    updated_at: timeText(row.updated_at),
   };
 }
 
-export function objectInfoJson(bucket: BucketName, row: ObjectRow) {
-  const { updated_at, ...object } = objectJson(bucket, row);
-  return { ...object, last_modified: updated_at, name: row.path, bucket_id: bucket };
+/** The text of `objectJson`, from its first brace to its last. */
+export function objectText(bucket: BucketName, row: ObjectRow): string {
+  return `${beginningOfObject(bucket, row)},"updated_at":"${timeText(row.updated_at)}"}`;
+}
+
+/** As `objectText`, with `last_modified` in place of `updated_at`, and the names that Supabase's clients look for. */
+export function objectInfoText(bucket: BucketName, row: ObjectRow): string {
+  const name = jsonText(row.path);
+  const changed = timeText(row.updated_at);
+  const more = `"last_modified":"${changed}","name":${name},"bucket_id":${jsonText(bucket)}`;
+  return `${beginningOfObject(bucket, row)},${more}}`;
+}
+
+/** User metadata is kept as JSON.stringify wrote it, and so goes out as it is. */
+function beginningOfObject(bucket: BucketName, row: ObjectRow): string {
+  return `{"id":${jsonText(row.id)},"bucket":${jsonText(bucket)},"path":${jsonText(row.path)},"size":${row.size},"content_type":${jsonText(row.content_type)},"owner_id":${jsonText(row.owner_id)},"etag":${jsonText(row.etag)},"version":${jsonText(row.version)},"cache_control":${jsonText(row.cache_control)},"metadata":${row.metadata ?? '{}'},"created_at":"${timeText(row.created_at)}"`;
 }
 
 /** As storage-js knows a file: `name` is the path, or what stands after a list's prefix. */
 export function storageRow(bucket: BucketName, row: ObjectRow, name: string = row.path) {
-  const updated = time(row.updated_at);
+  const updated = timeText(row.updated_at);
   return {
     name,
     id: row.id,
     bucket_id: bucket,
     owner: row.owner_id ?? '',
     updated_at: updated,
-    created_at: time(row.created_at),
+    created_at: timeText(row.created_at),
     // Reads are not recorded: the last access that is known is the last change.
     last_accessed_at: updated,
     metadata: {
@@ -89,8 +103,4 @@ export function etagHeader(row: ObjectRow): string {
 
 export function positionHeader(position: number): Readonly<Record<string, string>> {
   return { 'x-aerostore-position': String(position) };
-}
-
-function time(unixMs: number): string {
-  return new Date(unixMs).toISOString();
 }

@@ -38,7 +38,7 @@ async function readPage(
   try {
     let next: ListMark | undefined;
     for (;;) {
-      const step = await steps.next();
+      const step = steps.take() ?? (await steps.next());
       if (!step) return { objects, prefixes, next: undefined };
       if (objects.length + prefixes.length >= limit) return { objects, prefixes, next };
       if (step.kind === 'path') objects.push(step.row());

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
+import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { KeyspaceId, Position } from '../../src/domain/names.ts';
 import { objectKey } from '../../src/views/keys.ts';
+import { readObjectRow } from '../../src/views/store/object-rows.ts';
 import { openRow, packValue, sealRow } from '../../src/views/store/rows.ts';
 import { ViewsDamaged } from '../../src/views/views.ts';
 import { framesOf, RandomLog } from '../support/random-log.ts';
@@ -42,6 +44,90 @@ describe('rows', () => {
   it('do not pass for the row of another key', () => {
     const row = sealRow(Buffer.from('b1'), packValue('one'));
     expect(() => openRow(Buffer.from('b2'), row)).toThrow(ViewsDamaged);
+  });
+});
+
+describe("an object's row", () => {
+  const text = fc.oneof(
+    fc.string({ maxLength: 40 }),
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.string({ minLength: 250, maxLength: 70_000 }),
+  );
+  const count = fc.oneof(
+    fc.constantFrom(
+      0,
+      0x7f,
+      0x80,
+      0xff,
+      0x100,
+      0xffff,
+      0x1_0000,
+      2 ** 32 - 1,
+      2 ** 32,
+      2 ** 53 - 1,
+    ),
+    fc.maxSafeNat(),
+  );
+  const fields = {
+    size: count,
+    etag: text,
+    blob_id: text,
+    id: text,
+    path: text,
+    owner_id: fc.option(text),
+    content_type: text,
+    version: text,
+    cache_control: fc.option(text),
+    metadata: fc.option(text),
+    created_at: count,
+    updated_at: count,
+    position: count,
+  };
+  const general = (packed: Buffer) => unpack(packed) as unknown;
+  const key = objectKey(7 as KeyspaceId, 'a');
+
+  it('is read by its own reader as MessagePack says', () => {
+    fc.assert(
+      fc.property(fc.record(fields), fc.nat({ max: 9 }), (row, before) => {
+        const packed = packValue(row);
+        const within = Buffer.concat([Buffer.alloc(before), packed]);
+        const read = readObjectRow(within, before);
+        // Texts of 64 KiB and more are left to MessagePack in general.
+        if (read === undefined) expect(packed.length).toBeGreaterThan(0xffff);
+        else expect(read).toStrictEqual(general(packed));
+        expect(openRow(key, sealRow(key, packed))).toStrictEqual(general(packed));
+      }),
+    );
+  });
+
+  it('is left to MessagePack in general where it is another value', () => {
+    const other = fc.oneof(
+      fc.record({ ...fields, size: fc.double() }),
+      fc.record({ ...fields, path: fc.constant(null) }),
+      fc.record({ ...fields, metadata: fc.array(fc.nat()) }),
+      fc.record({ ...fields, more: text }),
+      fc.record({ ...fields, size: fc.constant(-1) }),
+      fc.record(fields).map(({ size, ...rest }) => ({ ...rest, size })),
+      fc.record(fields).map(({ size, ...rest }) => ({ taille: size, ...rest })),
+      fc.record(fields, { requiredKeys: [] }),
+      value,
+    );
+    fc.assert(
+      fc.property(other, (row) => {
+        const packed = packValue(row);
+        expect(openRow(key, sealRow(key, packed))).toStrictEqual(general(packed));
+      }),
+    );
+  });
+
+  it('is never read from a part of it', () => {
+    fc.assert(
+      fc.property(fc.record(fields), fc.nat(), (row, cut) => {
+        const packed = packValue(row);
+        expect(readObjectRow(packed.subarray(0, cut % packed.length), 0)).toBeUndefined();
+        expect(readObjectRow(Buffer.concat([packed, Buffer.from([0])]), 0)).toBeUndefined();
+      }),
+    );
   });
 });
 

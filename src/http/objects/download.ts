@@ -15,9 +15,9 @@ import { essenceOf } from '../../domain/values/mime.ts';
 import type { ReadableObject } from '../../service/service.ts';
 import type { HttpParts } from '../app.ts';
 import { problemAnswer } from '../problems.ts';
-import { etagHeader, objectInfoJson } from '../representations.ts';
+import { etagHeader, objectInfoText } from '../representations.ts';
 import type { Request } from '../route.ts';
-import { type Answer, jsonAnswer } from '../wire/answer.ts';
+import { type Answer, jsonTextAnswer } from '../wire/answer.ts';
 import { objectKeyOf } from '../wire/raw-path.ts';
 import { type Accel, accelAnswer, canBeHandedOn } from './accel.ts';
 import { rangeOf, readConditions } from './conditions.ts';
@@ -67,7 +67,7 @@ export async function info(
   if (!readable.ok) return readable;
   const { bucket, object } = readable.value;
   const headers = { etag: etagHeader(object) };
-  return ok(jsonAnswer(objectInfoJson(bucket.name, object), { headers }));
+  return ok(jsonTextAnswer(objectInfoText(bucket.name, object), { headers }));
 }
 
 async function find(

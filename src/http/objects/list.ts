@@ -3,10 +3,11 @@ import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
 import type { ListMark } from '../../views/views.ts';
 import type { HttpParts } from '../app.ts';
-import { objectJson } from '../representations.ts';
+import { objectText } from '../representations.ts';
 import type { Request } from '../route.ts';
 import { objectListQuery, parseQuery } from '../schemas.ts';
-import { type Answer, jsonAnswer } from '../wire/answer.ts';
+import { type Answer, jsonTextAnswer } from '../wire/answer.ts';
+import { jsonText } from '../wire/json-text.ts';
 import { bucketNameOf } from '../wire/raw-path.ts';
 
 export async function list(
@@ -35,12 +36,12 @@ export async function list(
   });
   if (!page.ok) return page;
   const { objects, prefixes, next } = page.value;
+  const rows = objects.map((row) => objectText(bucket.value, row)).join(',');
+  const cursorText = jsonText(next === undefined ? null : encodeCursor(next));
   return ok(
-    jsonAnswer({
-      objects: objects.map((row) => objectJson(bucket.value, row)),
-      prefixes,
-      next_cursor: next === undefined ? null : encodeCursor(next),
-    }),
+    jsonTextAnswer(
+      `{"objects":[${rows}],"prefixes":${JSON.stringify(prefixes)},"next_cursor":${cursorText}}`,
+    ),
   );
 }
 

@@ -36,6 +36,11 @@ const unreadTimeoutMs = 5 * 60_000;
 const linger = { maxBytes: 1024 * 1024, timeoutMs: 1_000 };
 
 export function jsonAnswer(value: unknown, options: AnswerOptions = {}): Answer {
+  return jsonTextAnswer(JSON.stringify(value), options);
+}
+
+/** As `jsonAnswer`, of what is JSON already. */
+export function jsonTextAnswer(text: string, options: AnswerOptions = {}): Answer {
   return {
     status: options.status ?? 200,
     headers: {
@@ -43,7 +48,7 @@ export function jsonAnswer(value: unknown, options: AnswerOptions = {}): Answer 
       'cache-control': 'no-store',
       ...options.headers,
     },
-    body: JSON.stringify(value),
+    body: text,
   };
 }
 

@@ -72,7 +72,9 @@ async function collect(
     const expected = query.delimiter ? 128 : needed;
     const steps = new Steps(store, { ...rest, ...mark, narrow }, { snapshot, expected });
     try {
-      for (let step = await steps.next(); step; step = await steps.next()) {
+      for (;;) {
+        const step = steps.take() ?? (await steps.next());
+        if (!step) break;
         read += 1;
         if (read > browsable) return undefined;
         if (!nameOf(step, query).toLowerCase().startsWith(wanted)) continue;

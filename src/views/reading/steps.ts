@@ -45,13 +45,21 @@ export class Steps {
     this.#cursor = isEmpty ? undefined : new Cursor(store, range, { snapshot, expected, reverse });
   }
 
-  /** The next step, or undefined at the end. */
+  /** The next step, or undefined at the end. `take` first: it does not wait. */
   async next(): Promise<Step | undefined> {
-    const entry = await this.#cursor?.next();
+    for (;;) {
+      const step = this.take();
+      if (step || !(await this.#cursor?.read())) return step;
+    }
+  }
+
+  /** The next step of what was read already; undefined where all of that is taken. */
+  take(): Step | undefined {
+    const entry = this.#cursor?.take();
     if (!entry) return undefined;
     const path = entry.key.toString('utf8', this.#base.length);
     // Against the order a jump lands on the path that is the prefix itself.
-    if (this.#passed !== undefined && path === this.#passed) return this.next();
+    if (this.#passed !== undefined && path === this.#passed) return this.take();
     const value = commonPrefix(path, this.#query);
     if (value === undefined)
       return { kind: 'path', value: path, row: () => this.#row(entry, path) };

@@ -1,6 +1,7 @@
 /**
  * A walk through a range that may jump ahead. It reads in pages that grow while they are used up and
  * shrink after a jump, so that a list of folders with a million files each reads a few entries of each.
+ * What was read is taken without waiting: a promise for each entry would cost more than the entry.
  */
 import type { AbstractSnapshot } from 'abstract-level';
 import type { KeyRange } from '../keys.ts';
@@ -12,6 +13,8 @@ export interface Entry {
 }
 
 const AFTER_JUMP = 4;
+/** One more than a page of a list has: whether there is a next page is seen in the same read. */
+const MAX_PAGE = PAGE + 1;
 
 export interface CursorOptions {
   readonly snapshot: AbstractSnapshot;
@@ -33,23 +36,27 @@ export class Cursor {
     range: KeyRange,
     { snapshot, expected, reverse = false }: CursorOptions,
   ) {
-    const highWaterMarkBytes = 256 * 1024;
+    // A page of usual rows in one piece, and of rows with much metadata in a few.
+    const highWaterMarkBytes = 1024 * 1024;
     this.#reverse = reverse;
     this.#iterator = store.iterator(range, { snapshot, highWaterMarkBytes, reverse });
-    this.#size = Math.min(expected, PAGE);
+    this.#size = Math.min(expected, MAX_PAGE);
   }
 
-  /** The next entry, or undefined at the end. */
-  async next(): Promise<Entry | undefined> {
-    if (this.#at >= this.#page.length) {
-      this.#page = await this.#iterator.nextv(this.#size);
-      this.#at = 0;
-      this.#size = Math.min(this.#size * 2, PAGE);
-    }
+  /** The next entry of those that were read, or undefined where there is none: then `read`. */
+  take(): Entry | undefined {
     const entry = this.#page[this.#at];
     if (!entry) return undefined;
     this.#at += 1;
     return { key: entry[0], row: entry[1] };
+  }
+
+  /** Reads on, once all is taken. False at the end. */
+  async read(): Promise<boolean> {
+    this.#page = await this.#iterator.nextv(this.#size);
+    this.#at = 0;
+    this.#size = Math.min(this.#size * 2, MAX_PAGE);
+    return this.#page.length > 0;
   }
 
   /** Goes on with the next entry at `target` or behind it; `target` lies ahead. */

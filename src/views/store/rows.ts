@@ -6,8 +6,11 @@
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { ViewsDamaged } from '../views.ts';
+import { readObjectRow } from './object-rows.ts';
 
 const CRC_BYTES = 4;
+/** The kind of the current rows of objects: keys.ts. */
+const OBJECT = 'o'.charCodeAt(0);
 
 /** As in journal/codec: 'auto' is documented, but missing in the types. */
 const int64AsType = 'auto' as 'number';
@@ -29,6 +32,8 @@ export function sealRow(key: Buffer, packed: Buffer): Buffer {
 /** Throws ViewsDamaged. */
 export function openRow(key: Buffer, row: Buffer): unknown {
   checkRow(key, row);
+  const object = key[0] === OBJECT ? readObjectRow(row, CRC_BYTES) : undefined;
+  if (object) return object;
   try {
     return packr.unpack(row.subarray(CRC_BYTES));
   } catch (cause) {
