@@ -3,11 +3,11 @@
  * a bare server reaches in the same run. Figures are shown, not asserted: the exit code is 0 unless
  * the bench itself breaks. `--quick` is a smoke test of it.
  */
-import { rmSync, statfsSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import Table from 'cli-table3';
 import { temporaryFolder } from '../test/acceptance/support/server.ts';
+import { machine } from './machine.ts';
 import {
   downloadRate,
   fill,
@@ -51,7 +51,10 @@ const stopPair = async ({ aerostore, baseline }: Pair) => {
   await baseline.stop();
 };
 
-console.log(machine());
+console.log(machine(folder));
+console.log(
+  `run: ${scale === quick ? '--quick, a smoke test: not the figures of record' : 'full'}; clients and servers share the machine`,
+);
 const figures = [
   ...(await transfers()),
   ...(await metadata()),
@@ -182,25 +185,6 @@ function verdict(floor: string, value: number): string {
   const [sign, bound] = floor.split(' ');
   if (bound === undefined) return '';
   return (sign === '>' ? value > Number(bound) : value < Number(bound)) ? 'pass' : 'FAIL';
-}
-
-function machine(): string {
-  const [cpu] = cpus();
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  const { type, bavail, bsize } = statfsSync(folder);
-  const names: Readonly<Record<number, string>> = {
-    61267: 'ext4',
-    1481003842: 'xfs',
-    16914836: 'tmpfs (not a disk: the figures say nothing)',
-    2435016766: 'btrfs',
-    2035054128: 'overlayfs',
-  };
-  return [
-    `machine: ${cpus().length} × ${cpu?.model ?? 'unknown'}, ${gib(totalmem())}`,
-    `system: Linux ${release()}, Node ${process.version}`,
-    `disk: ${folder} on ${names[type] ?? `type ${type}`}, ${gib(bavail * bsize)} free`,
-    `run: ${scale === quick ? '--quick, a smoke test: not the figures of record' : 'full'}; clients and servers share the machine`,
-  ].join('\n');
 }
 
 function progress(text: string): void {

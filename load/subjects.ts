@@ -1,6 +1,5 @@
 /** What is measured: the built server and the yardstick, spoken to in the same way. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +7,7 @@ import { ask, type Question, type Reply } from '../test/acceptance/support/clien
 import { type Server, startServer } from '../test/acceptance/support/server.ts';
 import { user } from '../test/acceptance/support/tokens.ts';
 import { until } from '../test/acceptance/support/until.ts';
+import { residentBytesOf } from './process-figures.ts';
 
 export interface Subject {
   readonly name: 'aerostore' | 'baseline';
@@ -134,9 +134,4 @@ function expectOk(reply: Reply): Reply {
 function expectThousand(rows: unknown): void {
   const length = Array.isArray(rows) ? rows.length : -1;
   if (length !== 1000) throw new Error(`a page of ${length} rows, not of 1,000`);
-}
-
-function residentBytesOf(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
 }
