@@ -202,7 +202,7 @@ describe('a form', () => {
     parts.map((part) => `--X\r\n${part}\r\n`).join('') + end;
   const filePart = 'Content-Disposition: form-data; name=""; filename="a"\r\n\r\nhello';
   const raw = (text: string, type = 'multipart/form-data; boundary=X') =>
-    post('x', text, { 'content-type': type });
+    post('x', Buffer.from(text, 'latin1'), { 'content-type': type });
 
   test('whose file has no type, or an odd one, keeps what was said', async () => {
     expect(await json(await raw(lines([filePart])))).toMatchObject({
@@ -236,6 +236,8 @@ describe('a form', () => {
     ],
     ['with a field too long', lines([field('metadata', 'x'.repeat(20_000)), filePart])],
     ['with a late field too long', lines([filePart, field('metadata', 'x'.repeat(20_000))])],
+    ['with a field that is not UTF-8', lines([field('metadata', '{"a":"\xff"}'), filePart])],
+    ['with a field twice', lines([field('metadata', '{}'), filePart, field('metadata', '{}')])],
     ['with seconds below nothing', lines([field('cacheControl', '-5'), filePart])],
     ['with broken seconds', lines([field('cacheControl', '1e3'), filePart])],
     ['with seconds beyond all time', lines([field('cacheControl', '9'.repeat(40)), filePart])],

@@ -6,6 +6,7 @@
  * nor the fact that there was none. Back-pressure is ours too (Dicer loses a wake-up where a part ends
  * while it is paused): the body is read on only while little of the file lies unread.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
 import contentDisposition from 'content-disposition';
@@ -45,6 +46,9 @@ const limits = {
   overheadBytes: 1024 * 1024,
   unreadBytes: 256 * 1024,
 };
+
+/** Fields of other names are ignored. */
+const known: ReadonlySet<string> = new Set(['cacheControl', 'contentType', 'metadata']);
 
 /** RFC 2046 §5.1.1. */
 export function boundaryOf(contentType: string): Result<string> {
@@ -224,7 +228,13 @@ class Form {
       if (sizeBytes > limits.fieldBytes) this.fail(broken('a field is too long'));
       else chunks.push(chunk);
     });
-    part.on('end', () => this.#values.set(name, Buffer.concat(chunks).toString('utf8')));
+    part.on('end', () => {
+      const bytes = Buffer.concat(chunks);
+      if (!known.has(name)) return;
+      if (this.#values.has(name)) this.fail(broken(`the field "${name}" is given more than once`));
+      else if (!isUtf8(bytes)) this.fail(broken(`the field "${name}" is not UTF-8`));
+      else this.#values.set(name, bytes.toString('utf8'));
+    });
   }
 
   #refuse(part: Readable, why: string): void {
