@@ -16,6 +16,8 @@ import { ok, type Result, refuse } from '../domain/result.ts';
 import { type Call, Refused, type Service } from '../service/service.ts';
 import type { Authenticate } from './authenticate.ts';
 import { bucketRoutes } from './buckets.ts';
+import { eventRoutes } from './events/routes.ts';
+import type { StreamTimes } from './events/streams.ts';
 import { jobRoutes } from './jobs.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { Accel } from './objects/accel.ts';
@@ -36,6 +38,8 @@ export interface HttpParts {
   readonly limits: RateLimits;
   readonly site: Site;
   readonly settings: HttpSettings;
+  /** Other times than the usual for streams of events. */
+  readonly streamTimes?: Partial<StreamTimes>;
 }
 
 export interface HttpSettings {
@@ -78,6 +82,7 @@ export function routesOf(parts: HttpParts): readonly Route[] {
     ...jobRoutes(parts),
     ...bucketRoutes(parts),
     ...queryRoutes(parts),
+    ...eventRoutes(parts),
     ...signedUrlRoutes(parts),
     ...objectRoutes(parts),
   ];
@@ -128,7 +133,9 @@ async function admit(
   endpoint: Endpoint,
 ): Promise<Result<Call>> {
   const { requestId } = exchange;
-  if (endpoint.access === 'unasked') return ok({ caller: anonymous, requestId });
+  const isByToken =
+    endpoint.access === 'signed in or by token' && exchange.target.query.has('token');
+  if (endpoint.access === 'unasked' || isByToken) return ok({ caller: anonymous, requestId });
   const caller = hasLoginToken(exchange.target.query)
     ? refuse(tokenInUrl)
     : await authenticate(exchange.incoming.headers.authorization);
@@ -139,7 +146,7 @@ async function admit(
     return counted.ok ? caller : counted;
   }
   exchange.caller = caller.value;
-  if (endpoint.access === 'signed in' && caller.value.kind === anonymous.kind) {
+  if (endpoint.access.startsWith('signed in') && caller.value.kind === anonymous.kind) {
     return refuse(missingAuthorization);
   }
   return ok({ caller: caller.value, requestId });

@@ -10,6 +10,7 @@
 import { inspect } from 'node:util';
 import {
   createLocalJWKSet,
+  decodeJwt,
   decodeProtectedHeader,
   errors,
   type JSONWebKeySet,
@@ -65,6 +66,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     if (caller.ok) verified.set(token, { caller: caller.value, payload: payload.value });
     return caller;
   };
+}
+
+/** When the token of a header that was found valid ends, Unix ms; undefined where it does not. */
+export function expiryOf(authorization: string | undefined): number | undefined {
+  const token = authorization === undefined ? undefined : bearerToken(authorization);
+  const exp = token === undefined ? undefined : decodeJwt(token).exp;
+  return exp === undefined ? undefined : exp * 1000;
 }
 
 /** RFC 6750 §2.1. */

@@ -18,9 +18,10 @@ export interface Request {
 export interface Endpoint {
   /**
    * `signed in`: anonymous callers are refused before anything is looked at. `unasked`: nobody is
-   * authenticated, and every caller is anonymous.
+   * authenticated, and every caller is anonymous. `signed in or by token`: as `signed in`, unless there
+   * is a `token` in the query, which the handler looks at; until then the caller is anonymous.
    */
-  readonly access: 'unasked' | 'anyone' | 'signed in';
+  readonly access: 'unasked' | 'anyone' | 'signed in' | 'signed in or by token';
   readonly handle: (request: Request) => Promise<Result<Answer>>;
 }
 

@@ -5,6 +5,7 @@
  * is called, and once `close` is, everything but /health/live is answered 503; a body is awaited
  * without a limit on the whole but with one on its pauses.
  */
+import { setMaxListeners } from 'node:events';
 import {
   createServer as createNodeServer,
   type IncomingMessage,
@@ -22,8 +23,9 @@ import { type Problem, problemAnswer } from './problems.ts';
 import { faultOfRequest } from './wire/ambiguous.ts';
 import { type Answer, jsonAnswer, send } from './wire/answer.ts';
 import { clientAddressOf } from './wire/client-address.ts';
-import { beginExchange, type Exchange } from './wire/exchange.ts';
+import { beginExchange, type Exchange, type Upgrade } from './wire/exchange.ts';
 import { answerMalformed } from './wire/malformed.ts';
+import { answerTo, asksForWebSocket, type Upgrading, withoutUpgrade } from './wire/upgrade.ts';
 
 export interface ServerSettings {
   readonly corsOrigins: CorsOrigins;
@@ -71,10 +73,15 @@ export function createServer(parts: {
   Object.assign(server, { httpAllowHalfOpen: true });
   server.maxConnections = settings.maxConnections + overflowConnections;
   server.on('connection', (socket) => door.connected(socket));
-  server.on('request', (incoming, outgoing) => door.receive(incoming, outgoing, false));
-  server.on('checkContinue', (incoming, outgoing) => door.receive(incoming, outgoing, true));
+  server.on('request', (incoming, outgoing) => door.receive(incoming, outgoing));
+  server.on('checkContinue', (incoming, outgoing) => {
+    door.receive(incoming, outgoing, { expectsContinue: true });
+  });
   // RFC 9110 §10.1.1: an expectation that is not understood may be left unmet silently.
-  server.on('checkExpectation', (incoming, outgoing) => door.receive(incoming, outgoing, false));
+  server.on('checkExpectation', (incoming, outgoing) => door.receive(incoming, outgoing));
+  server.on('upgrade', (incoming, socket, head) => {
+    door.upgrade(server, { incoming, socket: socket as Socket, head });
+  });
   server.on('clientError', (error, socket) => {
     answerMalformed(error, socket as Socket, {
       running: door.runningOn(socket as Socket),
@@ -101,6 +108,11 @@ function listen(server: Server, at: { port: number; host: string }): Promise<Add
 
 type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
 
+interface Receiving {
+  readonly expectsContinue?: boolean;
+  readonly upgrade?: Upgrade;
+}
+
 /** Who may come in: open, closing, full or not yet ready. */
 class Door {
   readonly #observe: Observe;
@@ -110,12 +122,17 @@ class Door {
   readonly #surplus = new WeakSet<Socket>();
   readonly #exchanges = new WeakMap<IncomingMessage, Exchange>();
   #listener: Listener | undefined;
-  #isClosing = false;
+  readonly #closing = new AbortController();
 
   constructor({ observe, settings }: { observe: Observe; settings: ServerSettings }) {
     this.#observe = observe;
     this.#settings = settings;
     this.#clientAddress = clientAddressOf(settings.trustedProxies);
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   open(app: App): void {
@@ -147,6 +164,8 @@ class Door {
   }
 
   connected(socket: Socket): void {
+    // One that was given back after an offer to upgrade it.
+    if (this.#sockets.has(socket)) return;
     this.#sockets.set(socket, new Set());
     if (this.#sockets.size > this.#settings.maxConnections) this.#surplus.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -156,11 +175,28 @@ class Door {
     return [...(this.#sockets.get(socket) ?? [])];
   }
 
-  receive(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean): void {
+  upgrade(server: Server, upgrading: Upgrading): void {
+    const { incoming, socket, head } = upgrading;
+    if (!asksForWebSocket(incoming)) {
+      withoutUpgrade(server, upgrading);
+      return;
+    }
+    // What breaks is closed, and whoever writes to it finds that out.
+    socket.on('error', () => undefined);
+    this.receive(incoming, answerTo(upgrading), { upgrade: { socket, head } });
+  }
+
+  receive(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    { expectsContinue = false, upgrade }: Receiving = {},
+  ): void {
     const { socket } = incoming;
     const exchange = beginExchange(incoming, outgoing, {
       observe: this.#observe,
       expectsContinue,
+      upgrade,
+      closing: this.#closing.signal,
       bodyIdleTimeoutMs: this.#settings.bodyIdleTimeoutMs,
       corsHeaders: corsHeaders(this.#settings.corsOrigins, incoming.headers),
       isLast: () => this.#isClosing || this.#surplus.has(socket),
@@ -216,9 +252,12 @@ class Door {
   }
 
   close(server: Server, timeoutMs: number): Promise<void> {
-    this.#isClosing = true;
+    this.#closing.abort();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+      const timer = setTimeout(() => {
+        // Node does not count those that became WebSockets among its connections.
+        for (const socket of this.#sockets.keys()) socket.destroy();
+      }, timeoutMs);
       server.close(() => {
         clearTimeout(timer);
         resolve();

@@ -1,5 +1,6 @@
 /** The answers' schemas under the names by which the document refers to them. */
 import type { z } from 'zod';
+import * as events from '../events/schemas.ts';
 import * as shapes from './answer-schemas.ts';
 import type { AnswerName } from './operation.ts';
 import * as operator from './operator-schemas.ts';
@@ -24,6 +25,8 @@ export const answers: Readonly<Record<AnswerName | 'Problem', z.ZodType>> = {
   SignedUpload: shapes.signedUpload,
   ObjectQuery: shapes.objectQuery,
   BucketQuery: shapes.bucketQuery,
+  Event: events.storageEvent,
+  EventsToken: events.eventsToken,
   Live: operator.live,
   Ready: operator.ready,
   Status: operator.status,

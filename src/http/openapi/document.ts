@@ -10,6 +10,7 @@ import { type Endpoint, isMethod, patternOf, type Route } from '../route.ts';
 import { answers } from './answers.ts';
 import type { Operation, Operations, Parameter } from './operation.ts';
 import { bucketOperations } from './operations/buckets.ts';
+import { eventOperations } from './operations/events.ts';
 import { objectOperations } from './operations/objects.ts';
 import { operatorOperations } from './operations/operators.ts';
 import { queryOperations } from './operations/query.ts';
@@ -28,6 +29,7 @@ export const operations: Operations = {
   ...objectOperations,
   ...signedUrlOperations,
   ...queryOperations,
+  ...eventOperations,
   ...operatorOperations,
 };
 
@@ -98,12 +100,18 @@ function tagOf(name: string): string {
   const path = name.replace(/^\w+ (?:\/storage\/v1)?\//, '');
   if (/^object\/(?:upload\/)?sign/.test(path)) return 'signed URLs';
   const first = path.split('/', 1)[0];
-  const tags: Json = { bucket: 'buckets', object: 'objects', query: 'query', admin: 'admin' };
+  const tags: Json = {
+    bucket: 'buckets',
+    object: 'objects',
+    query: 'query',
+    events: 'events',
+    admin: 'admin',
+  };
   return String(tags[first ?? ''] ?? 'origin');
 }
 
 function securityOf(access: Endpoint['access']): Json[] {
-  return access === 'signed in' ? [{ bearer: [] }] : [{}, { bearer: [] }];
+  return access.startsWith('signed in') ? [{ bearer: [] }] : [{}, { bearer: [] }];
 }
 
 const limits: Readonly<Record<string, Json>> = {
@@ -162,6 +170,7 @@ const bytesBody: Json = {
 
 const mediaTypes = {
   bytes: '*/*',
+  stream: 'text/event-stream',
   html: 'text/html',
   javascript: 'text/javascript',
   css: 'text/css',
@@ -195,7 +204,7 @@ function refusals(operation: Operation, access: Endpoint['access']): Json {
   const codes = new Set<RejectionCode | DoorCode>([
     ...everywhere,
     ...(access === 'unasked' ? [] : authenticated),
-    ...(access === 'signed in' ? (['MissingAuthorization'] as const) : []),
+    ...(access.startsWith('signed in') ? (['MissingAuthorization'] as const) : []),
     ...(json ? (['EntityTooLarge', 'RequestTimeout', 'IncompleteBody'] as const) : []),
     ...own,
     ...(operation.answer === 'Job' ? (['NoSuchRoute'] as const) : []),

@@ -14,7 +14,7 @@ export interface Operation {
   /** The body is an object's bytes, raw or as a form. */
   readonly bytes?: true;
   /** By the name of a schema in `answers`, or the bytes of an object, or a page. */
-  readonly answer: AnswerName | 'bytes' | 'html' | 'javascript' | 'css' | 'document';
+  readonly answer: AnswerName | 'bytes' | 'stream' | 'html' | 'javascript' | 'css' | 'document';
   /** What it may be refused with, beside what every route may. */
   readonly refusals: readonly RejectionCode[];
 }
@@ -48,6 +48,8 @@ export type AnswerName =
   | 'SignedUpload'
   | 'ObjectQuery'
   | 'BucketQuery'
+  | 'Event'
+  | 'EventsToken'
   | 'Live'
   | 'Ready'
   | 'Status'

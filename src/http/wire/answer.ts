@@ -17,11 +17,20 @@ export interface StreamedBody {
   close(): Promise<void>;
 }
 
+/** What is written as it comes about, without an end that is known. */
+export interface LiveBody {
+  /** True where it writes everything itself, the head too, and leaves HTTP. */
+  readonly takesOver: boolean;
+  /** Resolves once it is over; it ends the answer. */
+  run(): Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Left out where there is none: 204, 304, and what answers a HEAD. */
-  readonly body?: string | StreamedBody;
+  readonly body?: string | StreamedBody | LiveBody;
 }
 
 interface AnswerOptions {
@@ -31,6 +40,9 @@ interface AnswerOptions {
 
 /** How long a client may leave a download unread before its connection is given up, ms. */
 const unreadTimeoutMs = 5 * 60_000;
+
+/** A body of at most so many bytes is handed over whole; nobody waits for it to be read. */
+const atOnceBytes = 64 * 1024;
 
 /** After an early answer: how much of an unwanted body is still read, and for how long. */
 const linger = { maxBytes: 1024 * 1024, timeoutMs: 1_000 };
@@ -59,7 +71,7 @@ export async function send(exchange: Exchange, answer: Answer): Promise<void> {
   try {
     if (outgoing.headersSent || outgoing.destroyed) return;
     if (typeof body === 'object' && exchange.incoming.method !== 'HEAD') {
-      await sendStream(exchange, answer, body);
+      await ('run' in body ? goLive(exchange, answer, body) : sendStream(exchange, answer, body));
     } else {
       await sendText(exchange, answer);
     }
@@ -75,6 +87,11 @@ async function sendStream(exchange: Exchange, answer: Answer, body: StreamedBody
     // The first chunk comes before the head: a damaged blob may still be answered with a status.
     let next = await chunks.next();
     writeHead(exchange, answer, body.sizeBytes);
+    if (next.done !== true && isAll(next.value, body)) {
+      exchange.bytesOut += next.value.byteLength;
+      outgoing.end(next.value);
+      return;
+    }
     while (next.done !== true && !outgoing.destroyed) {
       exchange.bytesOut += next.value.byteLength;
       await write(outgoing, next.value);
@@ -87,14 +104,29 @@ async function sendStream(exchange: Exchange, answer: Answer, body: StreamedBody
   }
 }
 
+/** True for what fits into the system's buffers in one piece, head included. */
+function isAll({ byteLength }: Uint8Array, { sizeBytes }: StreamedBody): boolean {
+  return byteLength === sizeBytes && byteLength <= atOnceBytes;
+}
+
+async function goLive(exchange: Exchange, answer: Answer, body: LiveBody): Promise<void> {
+  exchange.status = answer.status;
+  if (!body.takesOver) writeHead(exchange, answer, undefined);
+  await body.run();
+}
+
 async function sendText(exchange: Exchange, answer: Answer): Promise<void> {
   const { outgoing, incoming } = exchange;
   const { body } = answer;
-  const bytes = Buffer.from(typeof body === 'string' ? body : '');
-  writeHead(exchange, answer, sizeOf(body, bytes));
+  const isHead = incoming.method === 'HEAD';
+  const text = typeof body === 'string' ? body : '';
+  const textBytes = Buffer.byteLength(text);
+  // RFC 9110 §8.6: what never has content has no length either.
+  const isBare = body === undefined && (isHead || bareStatuses.includes(answer.status));
+  writeHead(exchange, answer, isBare ? undefined : (sizeOf(body) ?? textBytes));
   // RFC 9110 §9.3.2: a HEAD has the same head and no content.
-  const sent = incoming.method === 'HEAD' ? Buffer.alloc(0) : bytes;
-  exchange.bytesOut += sent.byteLength;
+  const sent = isHead ? '' : text;
+  exchange.bytesOut += isHead ? 0 : textBytes;
   if (!exchange.body.isUnread) {
     outgoing.end(sent);
     return;
@@ -106,22 +138,26 @@ async function sendText(exchange: Exchange, answer: Answer): Promise<void> {
   outgoing.end();
 }
 
-function sizeOf(body: Answer['body'], bytes: Buffer): number | undefined {
-  if (body === undefined) return undefined;
-  return typeof body === 'string' ? bytes.byteLength : body.sizeBytes;
+const bareStatuses = [204, 304];
+
+/** What a body that is not sent would have had. */
+function sizeOf(body: Answer['body']): number | undefined {
+  return typeof body === 'object' && 'sizeBytes' in body ? body.sizeBytes : undefined;
 }
 
 function writeHead(exchange: Exchange, answer: Answer, sizeBytes: number | undefined): void {
-  const { outgoing } = exchange;
   exchange.status = answer.status;
-  outgoing.statusCode = answer.status;
-  outgoing.setHeader('x-content-type-options', 'nosniff');
-  for (const [name, value] of Object.entries(exchange.corsHeaders)) outgoing.setHeader(name, value);
-  for (const [name, value] of Object.entries(answer.headers)) outgoing.setHeader(name, value);
-  outgoing.setHeader('x-request-id', exchange.requestId);
-  if (sizeBytes !== undefined) outgoing.setHeader('content-length', sizeBytes);
+  const headers: Record<string, string | number> = {
+    'x-content-type-options': 'nosniff',
+    ...exchange.corsHeaders,
+    ...answer.headers,
+    'x-request-id': exchange.requestId,
+  };
+  if (sizeBytes !== undefined) headers['content-length'] = sizeBytes;
   // RFC 9112 §9.3: without reading the rest of the body, the connection can't be used again.
-  if (exchange.body.isUnread || exchange.isLast()) outgoing.setHeader('connection', 'close');
+  if (exchange.body.isUnread || exchange.isLast()) headers.connection = 'close';
+  // As one, which Node writes without keeping a table of them.
+  exchange.outgoing.writeHead(answer.status, headers);
 }
 
 /** Resolves once the chunk has left for the system, or the connection is gone. */

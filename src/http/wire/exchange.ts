@@ -3,6 +3,7 @@
  * what the access log tells of. The log has the path but never the query, and never a token.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { v7 as uuidv7 } from 'uuid';
 import { anonymous, type Caller, callerId } from '../../domain/caller.ts';
 import type { Observe } from '../../domain/effects.ts';
@@ -20,11 +21,21 @@ export interface Exchange {
   readonly corsHeaders: Readonly<Record<string, string>>;
   /** True where the connection is to end with this answer. */
   readonly isLast: () => boolean;
+  /** Aborted when the server closes: what never ends by itself is to end. */
+  readonly closing: AbortSignal;
+  /** Where the client asks for a WebSocket: what it takes to become one. */
+  readonly upgrade: Upgrade | undefined;
   /** For the access log, set as they become known. */
   route: string;
   caller: Caller;
   status: number;
   bytesOut: number;
+}
+
+export interface Upgrade {
+  readonly socket: Duplex;
+  /** What came behind the request already. */
+  readonly head: Buffer;
 }
 
 export interface ExchangeOptions {
@@ -33,6 +44,8 @@ export interface ExchangeOptions {
   readonly bodyIdleTimeoutMs: number;
   readonly corsHeaders: Readonly<Record<string, string>>;
   readonly isLast: () => boolean;
+  readonly closing: AbortSignal;
+  readonly upgrade?: Upgrade | undefined;
   readonly clientAddress: (incoming: IncomingMessage) => string;
 }
 
@@ -56,6 +69,8 @@ export function beginExchange(
     }),
     corsHeaders: options.corsHeaders,
     isLast: options.isLast,
+    closing: options.closing,
+    upgrade: options.upgrade,
     route: 'none',
     caller: anonymous,
     status: 0,

@@ -25,7 +25,14 @@ export function guardService(service: Service, parts: GateParts): Service {
     signedUrls: guarded({ ...signedUrls, read: readGuarded(signedUrls.read, parts) }, parts),
     queries: guarded({ ...queries }, parts),
     subscriptions: {
-      ...guarded({ open: subscriptions.open }, parts),
+      ...guarded(
+        {
+          open: subscriptions.open,
+          issueToken: subscriptions.issueToken,
+          redeemToken: subscriptions.redeemToken,
+        },
+        parts,
+      ),
       get count() {
         return subscriptions.count;
       },

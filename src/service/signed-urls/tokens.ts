@@ -11,8 +11,12 @@ import type { SigningKey, SigningKeys } from '../../home/signing-keys.ts';
 /** More than any token has: a path and an id at their longest, and JSON's escapes. */
 const maxTokenLength = 12 * 1024;
 
-export function signToken({ kid, key }: SigningKey, claims: TokenClaims): Promise<string> {
-  return new CompactSign(Buffer.from(JSON.stringify(payloadOf(claims))))
+export function signToken(key: SigningKey, claims: TokenClaims): Promise<string> {
+  return signPayload(key, payloadOf(claims));
+}
+
+export function signPayload({ kid, key }: SigningKey, payload: object): Promise<string> {
+  return new CompactSign(Buffer.from(JSON.stringify(payload)))
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT', kid })
     .sign(key);
 }
@@ -22,15 +26,23 @@ export async function verifyToken(
   keys: Pick<SigningKeys, 'verifier'>,
   token: string,
 ): Promise<Result<TokenClaims>> {
+  const claims = claimsIn(await verifyPayload(keys, token));
+  return claims ? ok(claims) : forged;
+}
+
+/** What the token says, whatever it is for; undefined where no key of ours signed it. */
+export async function verifyPayload(
+  keys: Pick<SigningKeys, 'verifier'>,
+  token: string,
+): Promise<unknown> {
   const kid = kidOf(token);
   const found = kid === undefined ? undefined : await keys.verifier(kid);
-  if (!found) return forged;
+  if (!found) return undefined;
   const payload = await compactVerify(token, found.key, { algorithms: ['HS256'] }).then(
     (verified) => verified.payload,
     () => undefined,
   );
-  const claims = payload && claimsIn(JSON.parse(Buffer.from(payload).toString('utf8')));
-  return claims ? ok(claims) : forged;
+  return payload && JSON.parse(Buffer.from(payload).toString('utf8'));
 }
 
 const forged = refuse(invalid('no key of this server signed it'));

@@ -37,7 +37,7 @@ export interface CursorParts {
 }
 
 /** What one batch may hold, and what is looked at for it before others have their turn. */
-const batchLimits = { events: 256, characters: 256 * 1024, seen: 4_096 };
+const batchLimits = { events: 256, characters: 64 * 1024, seen: 4_096 };
 
 export class Cursor implements Subscription {
   readonly #parts: CursorParts;

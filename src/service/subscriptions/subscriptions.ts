@@ -7,7 +7,7 @@
  * subscription costs the same memory however far it is behind.
  */
 import { callerId } from '../../domain/caller.ts';
-import type { Clock, Observe } from '../../domain/effects.ts';
+import type { Observe } from '../../domain/effects.ts';
 import type { EventFilter } from '../../domain/events.ts';
 import type { BucketName, Position } from '../../domain/names.ts';
 import { seesBucket } from '../../domain/policy.ts';
@@ -22,6 +22,12 @@ import type { Access } from '../access.ts';
 import type { HealthMonitor } from '../health.ts';
 import type { Call } from '../service.ts';
 import { Readers } from './readers.ts';
+import {
+  createStreamTokens,
+  type Redeemed,
+  type StreamToken,
+  type StreamTokenParts,
+} from './stream-tokens.ts';
 import { Cursor } from './subscription.ts';
 import { Tap } from './tap.ts';
 import { createTodaysBuckets } from './todays-buckets.ts';
@@ -84,12 +90,24 @@ export interface Subscription {
 export interface Subscriptions {
   /** Refused with NoSuchBucket, PositionGone, Overloaded, or MissingAuthorization. */
   open(call: Call, request: SubscriptionRequest): Promise<Result<Subscription>>;
+  /**
+   * A token that opens one connection as the caller, to what fits the filter and no more. `untilMs` is
+   * when the caller's own token ends, Unix ms: what it opened ends with it.
+   */
+  issueToken(
+    call: Call,
+    filter: EventFilter,
+    untilMs: number | undefined,
+  ): Promise<Result<StreamToken>>;
+  /** Uses a token up. Refused with InvalidJWT. */
+  redeemToken(token: string): Promise<Result<Redeemed>>;
   /** The connections of clients. */
   readonly count: number;
 }
 
 type SubscribedJournal =
   | 'head'
+  | 'epoch'
   | 'oldest'
   | 'beginning'
   | 'epochAt'
@@ -97,12 +115,11 @@ type SubscribedJournal =
   | 'follow'
   | 'distance';
 
-export interface SubscriptionParts {
+export interface SubscriptionParts extends Omit<StreamTokenParts, 'epoch'> {
   readonly journal: Pick<Journal, SubscribedJournal>;
   readonly applier: Pick<Applier, 'applied' | 'waitFor'>;
   readonly views: Pick<Views, 'applied' | 'bucket' | 'ownsAny'>;
   readonly access: Access;
-  readonly clock: Clock;
   readonly observe: Observe;
   readonly health: Pick<HealthMonitor, 'closedTo'>;
   readonly streams?: StreamLimits;
@@ -124,6 +141,7 @@ export function createSubscriptions(parts: SubscriptionParts): Subscriptions {
   const tap = new Tap({ ...parts, recentBytes });
   const readers = new Readers(journal);
   const today = createTodaysBuckets(views);
+  const tokens = createStreamTokens({ ...parts, epoch: () => journal.epoch });
   let count = 0;
 
   function subscribe(call: Call, request: SubscriptionRequest, start: Place): Result<Subscription> {
@@ -164,6 +182,12 @@ export function createSubscriptions(parts: SubscriptionParts): Subscriptions {
       const start = startOf(parts, request.from);
       return start.ok ? subscribe(call, request, start.value) : start;
     },
+    async issueToken(call, filter, untilMs) {
+      const refusal = await refuseFilters(parts, call, { filters: [filter] });
+      if (refusal) return refuse(refusal);
+      return ok(await tokens.issue(call.caller, filter, untilMs));
+    },
+    redeemToken: (token) => tokens.redeem(token),
   };
 }
 
@@ -175,7 +199,7 @@ const tooMany = rejection('Overloaded', 'There are too many subscribers', {
 async function refuseFilters(
   { views, access }: SubscriptionParts,
   call: Call,
-  { filters, isStanding = false }: SubscriptionRequest,
+  { filters, isStanding = false }: Pick<SubscriptionRequest, 'filters' | 'isStanding'>,
 ): Promise<Rejection | undefined> {
   const { caller } = call;
   const named = filters.flatMap(({ bucket }) => (bucket === null ? [] : [bucket as BucketName]));

@@ -1,14 +1,16 @@
 /** A door over a whole store on a disk in memory: for routes whose work is mostly the store's. */
 import { createHttp } from '../../../src/http/app.ts';
 import { createAuthenticator } from '../../../src/http/authenticate.ts';
+import type { StreamTimes } from '../../../src/http/events/streams.ts';
 import { createRateLimits, type RateLimitSettings } from '../../../src/http/limits/rate-limits.ts';
-import { createServer } from '../../../src/http/server.ts';
-import { openRig, type Rig } from '../../support/rig.ts';
+import { createServer, type HttpServer } from '../../../src/http/server.ts';
+import { openRig, type Rig, type RigOptions } from '../../support/rig.ts';
 import { type CallInit, type Line, recorder, secret, site, token } from './door.ts';
 
 export interface StoreDoor {
   readonly origin: string;
   readonly rig: Rig;
+  readonly http: HttpServer;
   readonly lines: readonly Line[];
   /** fetch under /storage/v1, as a user ("ann") unless `as` says otherwise. */
   call(path: string, init?: CallInit): Promise<Response>;
@@ -18,6 +20,8 @@ export interface StoreDoor {
 export interface StoreDoorOptions {
   readonly limits?: Partial<RateLimitSettings>;
   readonly publicUrl?: string;
+  readonly streamTimes?: Partial<StreamTimes>;
+  readonly rig?: RigOptions;
 }
 
 const generous: RateLimitSettings = {
@@ -27,8 +31,8 @@ const generous: RateLimitSettings = {
 };
 
 export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<StoreDoor> {
-  const { publicUrl } = options;
-  const rig = await openRig();
+  const { publicUrl, streamTimes = {} } = options;
+  const rig = await openRig(options.rig);
   const { observe, lines } = recorder();
   const http = createServer({
     observe,
@@ -45,6 +49,7 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
     observe,
     limits: createRateLimits({ ...generous, ...options.limits }),
     site,
+    streamTimes,
     settings: { maxFileSizeBytes: 64 * 1024 * 1024, jsonBodyBytes: 64 * 1024, publicUrl },
   });
   http.open(app);
@@ -53,6 +58,7 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
   return {
     origin,
     rig,
+    http,
     lines,
     call: async (path, { as = 'ann', json, headers = {}, ...init } = {}) =>
       fetch(`${origin}/storage/v1${path}`, {
