@@ -92,7 +92,7 @@ export interface StoreOptions {
   /** A timer unless told. */
   readonly pause?: Pause;
   readonly openViewsStore: RecoveryParts['openStore'];
-  readonly blobs?: BlobSettings;
+  readonly blobSettings?: BlobSettings;
   readonly fenceEvery?: FenceInterval;
   readonly logLimits?: NonNullable<JournalOptions['limits']>;
   /** Build the views anew whatever they are. */
@@ -175,7 +175,7 @@ async function openRecovered(
   options: StoreOptions,
   alarms: RecoveryParts['alarms'],
 ): Promise<OpenRecovered> {
-  const { files, layout, ids, clock, observe, openViewsStore: openStore } = options;
+  const { files, layout, clock, observe, openViewsStore: openStore } = options;
   const startedMs = clock.now();
   const remembered = await remember(files, layout);
   const mark = remembered.marker ?? remembered.fence;
@@ -207,9 +207,7 @@ async function openRecovered(
     return { journal, blobs, recovery, recovered };
   } catch (cause) {
     // Views that recovery took over it has closed. What kept the store from opening is what is told.
-    await blobs?.close().catch(() => {});
-    await views?.store?.close().catch(() => {});
-    await journal.close().catch(() => {});
+    for (const part of [blobs, views?.store, journal]) await part?.close().catch(() => {});
     throw cause;
   }
 }

@@ -163,7 +163,7 @@ const cases: Case[] = [
   ['zod', packages, 'src/service/x.ts', "import { z } from 'zod';"],
   ['a part of zod', packages, 'src/compose.ts', "import { z } from 'zod/mini';"],
   ['level', packages, 'src/service/x.ts', "import { Level } from 'level';"],
-  ['abstract-level', packages, 'src/blobs/x.ts', "import type { A } from 'abstract-level';"],
+  ['abstract-level', packages, 'src/journal/x.ts', "import type { A } from 'abstract-level';"],
 
   ['process.env', environment, 'src/cli/x.ts', 'const home = process.env.HOME;'],
   ['process?.env', environment, 'src/cli/x.ts', 'const home = process?.env.HOME;'],

@@ -6,7 +6,7 @@
  * call that rejects may have done a part of its work. LevelDB opens its files by itself and does not
  * pass here.
  */
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -51,7 +51,20 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/**
+ * A file that is read without leaving the thread: for small reads, where handing the call to another
+ * thread costs more than the read. Every method throws a Node system error.
+ */
+export interface ReadHandle {
+  /** As `OpenFile.read`. */
+  read(target: Uint8Array, offset: number): number;
+  sizeBytes(): number;
+  close(): void;
+}
+
 export interface Files {
+  /** Opens an existing file; throws at once. */
+  openForReading(path: string): ReadHandle;
   open(path: string, mode: OpenMode, permissions?: number): Promise<OpenFile>;
   readFile(path: string): Promise<Uint8Array>;
   /** What lies at `path`, or undefined where nothing does. */
@@ -92,6 +105,14 @@ const networkTypes: Readonly<Record<number, string>> = {
 
 /** `Files` on the local file system. */
 export const nodeFiles: Files = {
+  openForReading(path) {
+    const descriptor = openSync(path, constants.O_RDONLY);
+    return {
+      read: (target, offset) => readNow(descriptor, target, offset),
+      sizeBytes: () => fstatSync(descriptor).size,
+      close: () => closeSync(descriptor),
+    };
+  },
   async open(path, mode, permissions = 0o644) {
     return openFile(path, await fs.open(path, flags[mode], permissions));
   },
@@ -166,6 +187,22 @@ export async function readFileIfPresent(
   return files.readFile(path).catch(absent);
 }
 
+/** Whether there was a file to remove. */
+export async function removeIfPresent(files: Files, path: string): Promise<boolean> {
+  try {
+    await files.remove(path);
+    return true;
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return false;
+    throw cause;
+  }
+}
+
+/** The disk, or the quota on it, is full. */
+export function isNoSpace(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC', 'EDQUOT');
+}
+
 /** True for a Node system error with one of `codes`, such as 'ENOENT'. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -224,6 +261,16 @@ async function readFully(
     const { bytesRead } = await handle.read(target, done, target.byteLength - done, offset + done);
     if (bytesRead === 0) break;
     done += bytesRead;
+  }
+  return done;
+}
+
+function readNow(descriptor: number, target: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < target.byteLength) {
+    const found = readSync(descriptor, target, done, target.byteLength - done, offset + done);
+    if (found === 0) break;
+    done += found;
   }
   return done;
 }

@@ -62,6 +62,19 @@ export async function receive(
   return { sizeBytes, blake3: hash.digest(), crcs: packCrcs(crcs) };
 }
 
+/** The same for a body of at most one block that is there already. */
+export async function received(parts: readonly Uint8Array[]): Promise<Received> {
+  const hash = await newBlake3();
+  let sizeBytes = 0;
+  let crc = 0;
+  for (const part of parts) {
+    hash.update(part);
+    crc = crc32(part, crc);
+    sizeBytes += part.byteLength;
+  }
+  return { sizeBytes, blake3: hash.digest(), crcs: packCrcs(sizeBytes > 0 ? [crc] : []) };
+}
+
 /** A fresh block for each small body would make the garbage collector run for external memory. */
 const spareBlocks: Uint8Array[] = [];
 const maxSpareBlocks = 16;
@@ -78,7 +91,7 @@ function packCrcs(crcs: readonly number[]): Uint8Array {
  * The chunks of `body`; throws the signal's reason as soon as it aborts, also while a chunk is being
  * waited for. However it ends, the body is told to stop, and not waited for.
  */
-async function* untilAborted(
+export async function* untilAborted(
   body: ByteStream,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void> {

@@ -23,6 +23,7 @@ export const rooms: readonly Room[] = [
   { path: 'src/config.ts', floor: roof, atLeast: 1 },
   // What compose and config are made of.
   { path: 'src/store.ts', floor: roof, atLeast: 0 },
+  { path: 'src/store-blobs.ts', floor: roof, atLeast: 0 },
   { path: 'src/world.ts', floor: roof, atLeast: 0 },
   { path: 'src/greeting.ts', floor: roof, atLeast: 0 },
   { path: 'src/version.ts', floor: roof, atLeast: 0 },
@@ -52,7 +53,7 @@ const mayImportTheLog = ['src/journal', 'src/cli'];
 const packageRooms: Readonly<Record<string, readonly string[]>> = {
   zod: ['src/config.ts', 'src/http', 'src/journal'],
   level: ['src/views', 'src/home'],
-  'abstract-level': ['src/views', 'src/home'],
+  'abstract-level': ['src/views', 'src/home', 'src/blobs'],
   'classic-level': ['src/views', 'src/home'],
   'memory-level': ['src/views', 'src/home'],
 };

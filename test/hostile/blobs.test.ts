@@ -23,7 +23,7 @@ const files = new Map<Name, string>();
 
 beforeAll(async () => {
   console.log(`hostile blobs: seed ${seed}`);
-  door = await startStoreDoor();
+  door = await startStoreDoor({ rig: { packUpToBytes: 0 } });
   await door.call('/bucket', { method: 'POST', json: { name: 'b' } });
   for (const name of names) {
     const body = Buffer.from(Array.from({ length: sizes[name] }, () => Math.floor(random() * 256)));

@@ -9,8 +9,8 @@ const diskMarks = {
   hard: { kind: 'bytes', bytes: 10_000 },
 } as const;
 
-async function filledRig(): Promise<Rig> {
-  const rig = await openRig({ store: { diskMarks } });
+async function filledRig(packUpToBytes = 100_000): Promise<Rig> {
+  const rig = await openRig({ packUpToBytes, store: { diskMarks } });
   await createBucket(rig, alice, 'b');
   for (const path of ['1', '2', '3']) await put(rig, alice, { bucket: 'b', path, bytes });
   return rig;
@@ -99,20 +99,26 @@ describe('a disk that fills up', () => {
     expect(await rig.store.views.drains()).toEqual([]);
   });
 
-  it('lets uploads rest when the disk refuses a body although its figures are fine', async () => {
-    const rig = await filledRig();
-    rig.disk.inject = ({ operation, path }) =>
-      operation === 'write' && path.includes('/staging/')
-        ? { kind: 'short', code: 'ENOSPC' }
-        : undefined;
-    expect(await upload(rig)).toBe('InsufficientStorage');
-    rig.disk.inject = () => undefined;
-    expect(staged(rig)).toEqual([]);
-    expect(await upload(rig)).toBe('InsufficientStorage');
-    expect(await remove(rig, '1')).toBe('done');
-    await rig.store.diskGuard.look();
-    expect(await upload(rig)).toBe('done');
-  });
+  it.each([
+    { place: '/staging/', packUpToBytes: 0 },
+    { place: '/packs/', packUpToBytes: 100_000 },
+  ])(
+    'lets uploads rest when the disk refuses a body in $place although its figures are fine',
+    async ({ place, packUpToBytes }) => {
+      const rig = await filledRig(packUpToBytes);
+      rig.disk.inject = ({ operation, path }) =>
+        operation === 'write' && path.includes(place)
+          ? { kind: 'short', code: 'ENOSPC' }
+          : undefined;
+      expect(await upload(rig)).toBe('InsufficientStorage');
+      rig.disk.inject = () => undefined;
+      expect(staged(rig)).toEqual([]);
+      expect(await upload(rig)).toBe('InsufficientStorage');
+      expect(await remove(rig, '1')).toBe('done');
+      await rig.store.diskGuard.look();
+      expect(await upload(rig)).toBe('done');
+    },
+  );
 
   it('is not stopped by a disk that does not tell its space', async () => {
     const rig = await filledRig();

@@ -10,7 +10,7 @@ const place = { bucket: 'b', path: 'a' };
 
 let rig: Rig;
 beforeEach(async () => {
-  rig = await openRig();
+  rig = await openRig({ packUpToBytes: 0 });
   await createBucket(rig, alice, 'b');
 });
 afterEach(() => rig.close());

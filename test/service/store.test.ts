@@ -110,8 +110,11 @@ describe('a store', () => {
     },
   );
 
-  it('removes staged bytes that no record refers to', async () => {
-    const rig = await openRig();
+  it.each([
+    { what: 'a file', packUpToBytes: 0, files: 1 },
+    { what: 'a pack', packUpToBytes: 100, files: 0 },
+  ])('removes staged bytes in $what that no record refers to', async ({ packUpToBytes, files }) => {
+    const rig = await openRig({ packUpToBytes });
     await createBucket(rig, alice, 'photos');
     const { objects } = rig.store.service;
     const admission = await objects.admit(alice, {
@@ -134,7 +137,7 @@ describe('a store', () => {
       });
     });
     await staged;
-    expect(stagingOf(rig)).toHaveLength(1);
+    expect(stagingOf(rig)).toHaveLength(files);
     await rig.kill();
     await rig.open();
     expect(stagingOf(rig)).toEqual([]);
@@ -143,7 +146,7 @@ describe('a store', () => {
   });
 
   it('says which objects have lost their bytes, and serves the others', async () => {
-    const rig = await openRig();
+    const rig = await openRig({ packUpToBytes: 0 });
     await createBucket(rig, alice, 'photos');
     await put(rig, alice, { bucket: 'photos', path: 'lost', bytes: hello });
     await put(rig, alice, { bucket: 'photos', path: 'kept', bytes: hello });

@@ -10,7 +10,7 @@
  * - Any call can be made to fail, or to be the one at which the power or the process goes away.
  */
 import { basename, dirname } from 'node:path';
-import type { DirectoryEntry, DiskSpace, Files, OpenFile } from '#files';
+import type { DirectoryEntry, DiskSpace, Files, OpenFile, ReadHandle } from '#files';
 
 const pageBytes = 4096;
 
@@ -119,6 +119,15 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
   ): Promise<T> {
     // A real call takes at least a turn; what runs beside it may go first.
     await new Promise((resolve) => setImmediate(resolve));
+    return callNow(what, act, partly);
+  }
+
+  /** The same for a call that does not leave the thread. */
+  function callNow<T>(
+    what: Omit<DiskCall, 'index'>,
+    act: () => T,
+    partly?: (fault: Fault) => void,
+  ): T {
     if (stopped) throw new Stopped(`${what.operation} ${what.path}`);
     count += 1;
     const made: DiskCall = { index: count, ...what };
@@ -192,6 +201,30 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
     pending = pending.filter((change) => !touches(change));
   }
 
+  function readHandleOf(path: string, file: FileNode): ReadHandle {
+    let open = true;
+    const use = <T>(act: () => T): T => {
+      if (!open) throw systemError('EBADF', { operation: 'use', path });
+      return act();
+    };
+    return {
+      read: (target, offset) =>
+        callNow({ operation: 'read', path, mutates: false }, () =>
+          use(() => {
+            const part = file.live.subarray(offset, offset + target.byteLength);
+            target.set(part);
+            return part.length;
+          }),
+        ),
+      sizeBytes: () =>
+        callNow({ operation: 'size', path, mutates: false }, () => use(() => file.live.length)),
+      close: () =>
+        use(() => {
+          open = false;
+        }),
+    };
+  }
+
   function handleOf(path: string, file: FileNode): OpenFile {
     let open = true;
     const use = () => {
@@ -248,6 +281,10 @@ function mount(root: DirectoryNode, left: readonly NameChange[]): FaultyDisk {
   }
 
   const files: Files = {
+    openForReading: (path) =>
+      callNow({ operation: 'open read', path, mutates: false }, () =>
+        readHandleOf(path, fileAt(path)),
+      ),
     open: (path, mode) =>
       call({ operation: `open ${mode}`, path, mutates: mode === 'create' }, () => {
         if (mode !== 'create') return handleOf(path, fileAt(path));

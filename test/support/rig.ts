@@ -10,6 +10,7 @@ import type { JobOptions } from '../../src/service/upkeep/jobs.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store.ts';
 import type { ObserveWithCounts } from '../../src/world.ts';
 import { createFaultyDisk, type FaultyDisk, seededRandom } from './faulty-disk.ts';
+import { type ForgetfulIndex, forgetfulIndex } from './forgetful-index.ts';
 import { type ForgetfulViews, forgetfulViews } from './forgetful-views.ts';
 
 export const dataDirectory = '/data';
@@ -19,6 +20,7 @@ export interface Rig {
   /** Replaced by `kill` and `cutPower`. */
   disk: FaultyDisk;
   readonly views: ForgetfulViews;
+  readonly packIndex: ForgetfulIndex;
   store: Store;
   /** What was logged at warn and above since the last start. */
   readonly alarms: string[];
@@ -36,6 +38,10 @@ export interface Rig {
 export interface RigOptions {
   readonly disk?: FaultyDisk;
   readonly views?: ForgetfulViews;
+  readonly packIndex?: ForgetfulIndex;
+  /** Longer bodies get a file of their own; with 0 every body does. */
+  readonly packUpToBytes?: number;
+  readonly packLimits?: NonNullable<StoreOptions['blobSettings']>['packLimits'];
   readonly seed?: number;
   readonly store?: Partial<
     Pick<
@@ -60,7 +66,8 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   return rig;
 }
 
-export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOptions = {}): Rig {
+export function makeRig(options: RigOptions = {}): Rig {
+  const { disk, views, packIndex, seed = 1, store: settings = {} } = options;
   const random = seededRandom(seed);
   const alarms: string[] = [];
   const observe = noting(alarms);
@@ -70,6 +77,7 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
   const rig: Rig = {
     disk: disk ?? createFaultyDisk(),
     views: views ?? forgetfulViews(),
+    packIndex: packIndex ?? forgetfulIndex(),
     alarms,
     get store() {
       if (!store) throw new Error('the store is not open');
@@ -115,6 +123,11 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
         diskMarks: { low: { kind: 'bytes', bytes: 0 }, hard: { kind: 'bytes', bytes: 0 } },
         upkeep: { orphanGraceMs: 24 * hourMs, retentionMs: 7 * 24 * hourMs },
         openViewsStore: (how) => rig.views.openStore(how),
+        blobSettings: {
+          openIndex: (how) => rig.packIndex.open(how),
+          ...(options.packUpToBytes === undefined ? {} : { packUpToBytes: options.packUpToBytes }),
+          ...(options.packLimits ? { packLimits: options.packLimits } : {}),
+        },
         ...settings,
       });
       return store;
@@ -134,6 +147,7 @@ export function makeRig({ disk, views, seed = 1, store: settings = {} }: RigOpti
     async cutPower(seedOfCut) {
       rig.disk = rig.disk.powerLoss(seedOfCut);
       rig.views.powerLoss(seedOfCut + 1);
+      rig.packIndex.powerLoss(seedOfCut + 2);
     },
   };
   return rig;

@@ -27,14 +27,23 @@ export async function placeOrphan(rig: Rig, blobId: string, text?: string): Prom
   await placeStray(rig, `${blobId.slice(0, 2)}/${blobId.slice(2, 4)}/${blobId}`, text);
 }
 
-/** The ids of the blobs that are published. */
+/** The ids of the blobs that are published, as files or in packs. */
 export function publishedIn(rig: Rig): BlobId[] {
-  return filesIn(rig, 'blobs').map((path) => path.slice(path.lastIndexOf('/') + 1) as BlobId);
+  const files = filesIn(rig, 'blobs').map((path) => path.slice(path.lastIndexOf('/') + 1));
+  return [...files, ...needlesIn(rig, 0)] as BlobId[];
 }
 
-/** Names in the quarantine. */
+/** Names of files in the quarantine, and ids of blobs in packs. */
 export function quarantinedIn(rig: Rig): string[] {
-  return filesIn(rig, 'quarantine').map((path) => path.slice(path.lastIndexOf('/') + 1));
+  const files = filesIn(rig, 'quarantine').map((path) => path.slice(path.lastIndexOf('/') + 1));
+  return [...files, ...needlesIn(rig, 1)];
+}
+
+/** Blobs whose row in the packs' index says so: 0 published, 1 quarantined, 2 dead. */
+export function needlesIn(rig: Rig, state: number): string[] {
+  return [...rig.packIndex.rows]
+    .filter(([key, row]) => key.startsWith('62') && row[0] === state)
+    .map(([key]) => key.slice(2));
 }
 
 function filesIn(rig: Rig, folder: string): string[] {

@@ -24,6 +24,11 @@ export function tappedFiles(under: Files = nodeFiles): TappedFiles {
     calls.push({ operation, path });
     await files.tap({ operation, path });
   }
+  /** A call that does not leave the thread can be made to fail, but not to wait. */
+  function noteNow(operation: FileCall['operation'], path: string): void {
+    calls.push({ operation, path });
+    void files.tap({ operation, path });
+  }
   function tapFile(file: OpenFile): OpenFile {
     openCount += 1;
     const { path } = file;
@@ -46,6 +51,22 @@ export function tappedFiles(under: Files = nodeFiles): TappedFiles {
     tap: () => {},
     get openCount() {
       return openCount;
+    },
+    openForReading(path) {
+      noteNow('openForReading', path);
+      const handle = under.openForReading(path);
+      openCount += 1;
+      return {
+        read(target, offset) {
+          noteNow('read', path);
+          return handle.read(target, offset);
+        },
+        sizeBytes: () => handle.sizeBytes(),
+        close() {
+          openCount -= 1;
+          handle.close();
+        },
+      };
     },
     open: (path, mode, permissions) =>
       note('open', path)

@@ -21,6 +21,7 @@ async function bucketWith(
   upkeep: Partial<NonNullable<NonNullable<RigOptions['store']>['upkeep']>> = {},
 ): Promise<Rig> {
   const rig = await openRig({
+    packUpToBytes: 0,
     store: { upkeep: { orphanGraceMs: day, retentionMs: 7 * day, ...upkeep } },
   });
   await createBucket(rig, alice, 'b');

@@ -24,7 +24,7 @@ const alice = user('alice');
 const orphan = 'abcd'.repeat(8) as BlobId;
 
 async function rigWith(...paths: string[]): Promise<Rig> {
-  const rig = await openRig();
+  const rig = await openRig({ packUpToBytes: 0 });
   await createBucket(rig, alice, 'b');
   for (const path of paths) await store(rig, path, path);
   return rig;

@@ -92,6 +92,14 @@ export class MemoryDisk {
 
   #files(): Files {
     return {
+      openForReading: (path) => {
+        const { bytes } = this.#inode(path);
+        return {
+          read: (target, offset) => bytes.copy(target, 0, Math.min(offset, bytes.length)),
+          sizeBytes: () => bytes.length,
+          close: () => {},
+        };
+      },
       open: async (path, mode) => {
         if (mode !== 'create') return this.#open(path, this.#inode(path));
         if (this.#folder(path).names.has(basename(path))) throw systemError('EEXIST', path);
