@@ -6,12 +6,13 @@ import { describe, expect, test } from 'vitest';
 import * as compose from '../../src/compose.ts';
 import type { Layout } from '../../src/home/layout.ts';
 import { makeRealStore } from '../support/real-store.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { runCommand } from './run-command.ts';
 import { smallLog } from './small-log.ts';
 
 /** A directory that was opened and closed in good order. */
 async function cleanStore(): Promise<{ readonly layout: Layout; readonly digest: string }> {
-  const layout = await makeRealStore();
+  const layout = await makeRealStore(await temporaryDirectory());
   return { layout, digest: await digestOf(layout) };
 }
 

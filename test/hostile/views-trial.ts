@@ -2,25 +2,11 @@
  * Trials on copies of a real data directory, in a process of their own: LevelDB ends its process by an
  * assertion where some damaged tables are compacted. Each message is a trial, each answer its outcome.
  */
-
-import { nodeFiles } from '#files';
 import { BlobDamaged } from '../../src/blobs/blob-store.ts';
-import { openHome } from '../../src/home/home.ts';
-import { openSigningKeys } from '../../src/home/signing-keys.ts';
 import { Refused } from '../../src/service/service.ts';
-import { openStore, type Store } from '../../src/store.ts';
-import { openStoredViews } from '../../src/views/stored-views.ts';
-import { createObserve, random, randomIds, systemClock } from '../../src/world.ts';
-import {
-  createBucket,
-  get,
-  pathsIn,
-  put,
-  type Rig,
-  runJob,
-  service,
-  user,
-} from '../support/rig.ts';
+import type { Store } from '../../src/store.ts';
+import { openRealStore, type RealStore } from '../support/real-store.ts';
+import { get, pathsIn, type Rig, runJob, service } from '../support/rig.ts';
 
 export interface Trial {
   readonly directory: string;
@@ -32,54 +18,10 @@ export interface Trial {
 export type Found = 'rebuilt' | 'found by a read' | 'found by the check' | 'harmless';
 export type Reply = { readonly found: Found } | { readonly fault: string };
 
-const alice = user('alice');
-
-export async function fill(directory: string, objects: number): Promise<void> {
-  const { store, close } = await openReal(directory);
-  await createBucket({ store } as Rig, alice, 'b');
-  for (let index = 0; index < objects; index += 1) await upload(store, index, `${index}`);
-  await close();
-}
-
-export async function upload(store: Store, index: number, text: string): Promise<void> {
-  const bytes = Buffer.from(text);
-  const stored = await put({ store } as Rig, alice, { bucket: 'b', path: `p${index}`, bytes });
-  if (!stored.ok) throw new Error(stored.rejection.code);
-}
-
-export async function openReal(
-  directory: string,
-): Promise<{ store: Store; close(): Promise<void> }> {
-  const home = await openHome({ files: nodeFiles, directory, reserveBytes: 4096 });
-  const { layout, nodeId, reserve } = home;
-  const none = { kind: 'bytes', bytes: 0 } as const;
-  const newId = () => randomIds.uuid();
-  const store = await openStore({
-    files: nodeFiles,
-    layout,
-    nodeId,
-    reserve,
-    version: 'test',
-    clock: systemClock,
-    ids: randomIds,
-    random,
-    observe: createObserve({ level: 'silent', isTty: false }),
-    maxFileSizeBytes: 1e6,
-    bucketCreators: 'authenticated',
-    signedUrlMaxTtlMs: 1e6,
-    signingKeys: openSigningKeys({ files: nodeFiles, layout, random, now: systemClock.now }),
-    diskMarks: { low: none, hard: none },
-    upkeep: { orphanGraceMs: 1e9, retentionMs: 'keep' },
-    fenceEvery: { records: 25, bytes: 1e9 },
-    pause: async () => {},
-    openViewsStore: ({ fresh }) =>
-      openStoredViews({ files: nodeFiles, path: layout.views, newId, fresh }),
-  });
-  const close = async () => {
-    await store.close();
-    await home.close();
-  };
-  return { store, close };
+/** Fences often, so that each trial has one to begin from. */
+export function openReal(directory: string): Promise<RealStore> {
+  const fenceEvery = { records: 25, bytes: 1e9 };
+  return openRealStore(directory, { fenceEvery, pause: async () => {} });
 }
 
 /** Reads all that is shown: a value may be missing until the check has run, but never be another one. */

@@ -12,9 +12,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../support/faulty-disk.ts';
+import { fill, upload } from '../support/real-store.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { flipped } from './small-store.ts';
-import { fill, openReal, type Reply, type Trial, upload } from './views-trial.ts';
+import { openReal, type Reply, type Trial } from './views-trial.ts';
 
 const seed = 20_261;
 const next = seededRandom(seed);
@@ -39,7 +40,9 @@ let child: ChildProcess | undefined;
 beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'aerostore-hostile-'));
   const live = join(directory, 'live');
-  await fill(live, objects);
+  const first = await openReal(live);
+  await fill(first, objects);
+  await first.close();
   for (const ending of ['killed', 'stopped'] as const) places[ending] = join(directory, ending);
   const opened = await openReal(live);
   digests.stopped = await opened.store.views.digest();
