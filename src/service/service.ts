@@ -15,6 +15,7 @@ import type { Rejection } from '../domain/rejection.ts';
 import type { Result } from '../domain/result.ts';
 import type { UploadClaims } from '../domain/signed-urls/token.ts';
 import type { BrowsePage, BrowseQuery, ListMark, ListPage } from '../views/views.ts';
+import type { ProcessFigures } from './guard/process-figures.ts';
 import type { Queries } from './query/queries.ts';
 import type { SignedUrls } from './signed-urls/signed-urls.ts';
 import type { Subscriptions } from './subscriptions/subscriptions.ts';
@@ -228,6 +229,7 @@ export interface StoreStatus {
   readonly drains: number;
   readonly upkeep: UpkeepFigures;
   readonly counters: Readonly<Record<string, number>>;
+  readonly process: ProcessFigures;
 }
 
 /** The service role's view of the store. */

@@ -4,6 +4,7 @@ import { noTotals } from '../domain/bucket.ts';
 import type { Journal } from '../journal/index.ts';
 import type { Applier } from '../views/applier.ts';
 import type { Views } from '../views/views.ts';
+import { watchProcess } from './guard/process-figures.ts';
 import type { HealthMonitor } from './health.ts';
 import type { StoreStatus } from './service.ts';
 import type { Upkeep } from './upkeep/upkeep.ts';
@@ -19,6 +20,9 @@ export interface StatusParts {
   readonly upkeep: Pick<Upkeep, 'figures'>;
   readonly counters: () => Readonly<Record<string, number>>;
 }
+
+/** A process has one event loop, however many stores. */
+const processFigures = watchProcess();
 
 export async function statusOf(parts: StatusParts): Promise<StoreStatus> {
   const { views, journal, applier, health } = parts;
@@ -41,6 +45,7 @@ export async function statusOf(parts: StatusParts): Promise<StoreStatus> {
     drains: drains.length,
     upkeep: parts.upkeep.figures,
     counters: parts.counters(),
+    process: processFigures(),
   };
 }
 

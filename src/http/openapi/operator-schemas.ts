@@ -20,6 +20,13 @@ export const status = z.looseObject({
   totals: z.object({ count, bytes: count, foreign: count }),
   drains: count,
   counters: z.record(text, count),
+  process: z.object({
+    rss_bytes: count,
+    event_loop_delay_ms: z
+      .object({ p50: z.number(), p99: z.number(), max: z.number() })
+      .nullable()
+      .describe('since it was told last'),
+  }),
 });
 
 export const recovery = z.looseObject({
