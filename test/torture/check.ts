@@ -5,9 +5,9 @@ import { aerostore } from '../acceptance/support/cli.ts';
 import { ask } from '../acceptance/support/client.ts';
 import { service } from '../acceptance/support/tokens.ts';
 import { until } from '../acceptance/support/until.ts';
-import type { Found, Ledger, Value } from './ledger.ts';
-import { sha256 } from './load.ts';
+import { type Found, type Ledger, storedAs, type Value } from './ledger.ts';
 import type { Running } from './process.ts';
+import { sha256 } from './subjects.ts';
 
 const readers = 8;
 
@@ -15,10 +15,21 @@ export interface Checked {
   readonly problems: readonly string[];
   /** Objects that were read to the last byte. */
   readonly objects: number;
+  /** URLs that stayed used up or revoked, and requests that were repeated under their keys. */
+  readonly facts: number;
 }
 
 export async function check(server: Running, ledger: Ledger): Promise<Checked> {
   const problems: string[] = [];
+  // Before anything is read, so that what a repeat must not change is read as it left it.
+  for (const retry of ledger.retries.splice(0)) {
+    const problem = await retry(server);
+    if (problem !== undefined) problems.push(problem);
+  }
+  for (const fact of ledger.facts) {
+    const problem = await fact.check(server);
+    if (problem !== undefined) problems.push(problem);
+  }
   const found = new Map<string, Map<string, Value>>();
   for (const bucket of await bucketsOf(server)) {
     found.set(bucket, await readAll(server, bucket, problems));
@@ -31,13 +42,19 @@ export async function check(server: Running, ledger: Ledger): Promise<Checked> {
   });
   const verified = await aerostore(['wal', 'verify', '--data-dir', server.dataDir]);
   if (verified.code !== 0) problems.push(`wal verify: ${verified.stdout}${verified.stderr}`);
-  return { problems, objects };
+  return { problems, objects, facts: ledger.facts.length };
 }
 
 async function bucketsOf(server: Running): Promise<string[]> {
   const reply = await ask(server, '/bucket', { token: service });
   if (reply.status !== 200) throw new Error(`no list of buckets: ${reply.text()}`);
   return (JSON.parse(reply.text()) as { name: string }[]).map(({ name }) => name);
+}
+
+interface Listed {
+  readonly path: string;
+  readonly size: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 /** Each listed object must be readable with the size and digest that the list tells. */
@@ -48,7 +65,7 @@ async function readAll(
 ): Promise<Map<string, Value>> {
   const reply = await ask(server, `/object/list/${bucket}?limit=1000`, { token: service });
   if (reply.status !== 200) throw new Error(`no list of ${bucket}: ${reply.text()}`);
-  const { objects } = reply.json() as { objects: { path: string; size: number }[] };
+  const { objects } = reply.json() as { objects: Listed[] };
   const values = new Map<string, Value>();
   const left = [...objects];
   const reader = async () => {
@@ -62,7 +79,7 @@ async function readAll(
         continue;
       }
       if (got.bytes.length !== next.size) problems.push(`${key} is not as long as listed`);
-      values.set(next.path, sha256(got.bytes));
+      values.set(next.path, storedAs(sha256(got.bytes), next.metadata.n));
     }
   };
   await Promise.all(Array.from({ length: readers }, reader));

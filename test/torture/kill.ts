@@ -15,6 +15,7 @@ import { check } from './check.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { makeBuckets, startLoad } from './load.ts';
 import { type Death, isRunning, type Running, start } from './process.ts';
+import { sharedBucket } from './subjects.ts';
 
 const { cycles = 10, seed = anySeed(), clients = 6 } = numbers(['cycles', 'seed', 'clients']);
 /** A data directory lasts this long: nothing that was overwritten leaves the disk for days. */
@@ -31,6 +32,7 @@ const figures = {
   notReached: 0,
   acknowledged: 0,
   objects: 0,
+  facts: 0,
   directories: 0,
 };
 const problems: string[] = [];
@@ -49,7 +51,7 @@ async function tortureDirectory(count: number): Promise<void> {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
   const dataDir = path.join(folder, 'data');
-  const ledger = openLedger();
+  const ledger = openLedger({ raced: sharedBucket });
   figures.directories += 1;
   let running: Running | undefined;
   for (let cycle = 0; cycle < count && problems.length === 0; cycle += 1) {
@@ -86,6 +88,7 @@ async function oneCycle(
   }
   const checked = await check(survivor, ledger);
   figures.objects += checked.objects;
+  figures.facts += checked.facts;
   problems.push(...checked.problems);
   return survivor;
 }
@@ -155,7 +158,8 @@ function report(): void {
       `${figures.cycles} kill cycles: ${atMoments} at a moment under load, ${atSystemCalls} at a ` +
         `system call under load, ${inRecovery} at one during start-up, ${notReached} not reached`,
       `${figures.acknowledged} acknowledged writes checked, ${problems.length} lost or wrong`,
-      `${figures.objects} objects read back, ${figures.directories} views rebuilt from the log`,
+      `${figures.objects} objects read back, ${figures.facts} repeats and spent URLs tried again, ` +
+        `${figures.directories} views rebuilt from the log`,
       `${((Date.now() - began) / 1000).toFixed(1)} s`,
     ].join('\n'),
   );

@@ -3,12 +3,21 @@
  * process, and what must therefore be there afterwards.
  *
  * A key holds what the acknowledged operation with the highest position left, or what one of those
- * without an answer would have left. Emptying a bucket happens to all of its keys or to none.
+ * without an answer would have left. What one operation does to several keys it does to all of them
+ * or to none; so does the emptying of a bucket.
  */
+import type { Fact, Retry } from './facts.ts';
 
-/** The SHA-256 of the bytes, or that there is no such object. */
+/** The SHA-256 of the bytes and the number in the metadata, or that there is no such object. */
 export type Value = string;
 export const absent: Value = 'absent';
+
+/** What an operation would leave at a key. */
+export interface Change {
+  readonly bucket: string;
+  readonly path: string;
+  readonly value: Value;
+}
 
 interface Entry {
   value: Value;
@@ -20,28 +29,37 @@ interface Entry {
 
 export interface Ledger {
   /** Notes that an operation was sent; the answer, if there is one, is given to what it returns. */
-  begin(bucket: string, path: string, value: Value): Sent;
+  begin(...changes: readonly Change[]): Sent;
   beginEmpty(bucket: string): Sent;
+  /** Notes that a bucket is there. */
+  know(bucket: string): void;
   /** What the key holds, where nothing is under way. */
   known(bucket: string, path: string): Value;
   /** Compares with all that was found, and takes that over. Each problem is a line. */
   settle(found: Found): string[];
   buckets(): string[];
   keys(): readonly { readonly bucket: string; readonly path: string }[];
+  /** What is to be asked besides, after every start: the latest of each kind. */
+  readonly facts: Fact[];
+  /** What got no answer and can be sent again. */
+  readonly retries: Retry[];
   readonly acknowledged: number;
 }
 
 export interface Sent {
-  acknowledged(position: number): void;
+  /** Without a position where it is known to be the last at its keys. */
+  acknowledged(position?: number): void;
   refused(): void;
 }
 
 /** Bucket → path → value, as a reader found them; a path that is not there was not found. */
 export type Found = ReadonlyMap<string, ReadonlyMap<string, Value>>;
 
-export function openLedger(): Ledger {
+export function openLedger({ raced }: { readonly raced: string }): Ledger {
   const entries = new Map<string, Map<string, Entry>>();
   const emptying = new Set<string>();
+  /** Of operations without an answer, those on several keys. */
+  const together = new Map<number, readonly Change[]>();
   let acknowledged = 0;
   let sent = 0;
 
@@ -51,6 +69,21 @@ export function openLedger(): Ledger {
     const found = keys.get(path) ?? { value: absent, position: 0, pending: new Map() };
     keys.set(path, found);
     return found;
+  }
+
+  /** An operation without an answer must have happened to all of its keys or to none. */
+  function halves(found: Found): string[] {
+    return [...together.values()].flatMap((changes) => {
+      const votes = changes.flatMap(({ bucket, path, value }) => {
+        const happened = (found.get(bucket)?.get(path) ?? absent) === value;
+        if (entry(bucket, path).value === value) return [];
+        // What others race for may have been overwritten since.
+        return bucket === raced && !happened ? [] : [happened];
+      });
+      if (new Set(votes).size < 2) return [];
+      const keys = changes.map(({ bucket, path }, index) => `${bucket}/${path} ${votes[index]}`);
+      return [`an operation happened to some of its keys only: ${keys.join(', ')}`];
+    });
   }
 
   function settleBucket(bucket: string, found: Found): string[] {
@@ -77,24 +110,37 @@ export function openLedger(): Ledger {
   }
 
   return {
-    begin(bucket, path, value) {
-      const one = entry(bucket, path);
+    facts: [],
+    retries: [],
+    begin(...changes) {
       sent += 1;
       const ticket = sent;
-      one.pending.set(ticket, value);
+      const touched = changes.map(({ bucket, path, value }) => ({
+        one: entry(bucket, path),
+        value,
+      }));
+      for (const { one, value } of touched) one.pending.set(ticket, value);
+      if (changes.length > 1) together.set(ticket, changes);
+      const end = () => {
+        for (const { one } of touched) one.pending.delete(ticket);
+        together.delete(ticket);
+      };
       return {
         acknowledged(position) {
           acknowledged += 1;
-          one.pending.delete(ticket);
-          if (position > one.position) Object.assign(one, { value, position });
+          end();
+          for (const { one, value } of touched) {
+            const at = position ?? one.position;
+            if (at >= one.position) Object.assign(one, { value, position: at });
+          }
         },
-        refused: () => void one.pending.delete(ticket),
+        refused: end,
       };
     },
     beginEmpty(bucket) {
       emptying.add(bucket);
       return {
-        acknowledged(position) {
+        acknowledged(position = 0) {
           acknowledged += 1;
           emptying.delete(bucket);
           for (const one of entries.get(bucket)?.values() ?? []) {
@@ -104,13 +150,17 @@ export function openLedger(): Ledger {
         refused: () => void emptying.delete(bucket),
       };
     },
+    know: (bucket) => void entries.set(bucket, entries.get(bucket) ?? new Map()),
     known: (bucket, path) => entry(bucket, path).value,
     settle(found) {
       const strange = [...found.keys()].filter((bucket) => !entries.has(bucket));
-      return [
+      const problems = [
         ...strange.map((bucket) => `bucket ${bucket} is listed, but nobody made it`),
+        ...halves(found),
         ...[...entries.keys()].flatMap((bucket) => settleBucket(bucket, found)),
       ];
+      together.clear();
+      return problems;
     },
     buckets: () => [...entries.keys()],
     keys: () =>
@@ -122,5 +172,19 @@ export function openLedger(): Ledger {
 }
 
 function short(value: Value): string {
-  return value.slice(0, 12);
+  return value === absent ? value : `${value.slice(0, 12)}${noteOf(value)}`;
+}
+
+/** The value of an object with these bytes and this number in its metadata. */
+export function storedAs(digest: string, n?: unknown): Value {
+  return n === undefined ? digest : `${digest}#${n}`;
+}
+
+/** The SHA-256 alone. */
+export function digestOf(value: Value): string {
+  return value.split('#', 1)[0] ?? '';
+}
+
+function noteOf(value: Value): string {
+  return value.slice(digestOf(value).length);
 }

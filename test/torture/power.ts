@@ -15,6 +15,7 @@ import { type FileSystem, type Kind, makeFileSystem, whyNot } from './filesystem
 import { type Ledger, openLedger } from './ledger.ts';
 import { makeBuckets, startLoad } from './load.ts';
 import { isRunning, type Running, start } from './process.ts';
+import { sharedBucket } from './subjects.ts';
 
 const { cuts = 3, seed = anySeed(), clients = 6 } = numbers(['cuts', 'seed', 'clients']);
 const random = seededRandom(seed);
@@ -86,7 +87,7 @@ async function cutPower(kind: Kind, most: number, env: Settings = {}): Promise<O
   const outcome: Outcome = { done: 0, acknowledged: 0, objects: 0, lost: [] };
   while (outcome.done < most && outcome.lost.length === 0) {
     const system = makeFileSystem(kind);
-    const ledger = openLedger();
+    const ledger = openLedger({ raced: sharedBucket });
     try {
       system.mount();
       do await oneCut(system, ledger, { env, outcome });

@@ -4,8 +4,8 @@
  * over, and that repeats of what was done change nothing.
  */
 import { verifyLog } from '#wal';
-import type { BlobId } from '../../../src/domain/names.ts';
 import { dataDirectory, type Rig } from '../../support/rig.ts';
+import { publishedIn } from '../../support/stray.ts';
 import { fold, rowOf } from './fold.ts';
 import { checkHistory, equal, readHistory } from './history.ts';
 import { bucketNames, paths } from './intents.ts';
@@ -40,20 +40,29 @@ export async function checkStore(
     const expected = worlds.map(renderLogged).join('\nor\n');
     throw new Error(`the log tells of\n${told}\nbut must tell of\n${expected}`);
   }
-  equal('what the store shows', renderShown(await observe(clients)), renderShown(folded));
-  for (const who of ['alice', 'bob', 'service', 'nobody'] as const) {
-    await checkVisibility(clients, world, who);
-  }
+  await checkShown(clients, folded);
   for (const token of world.tokens.keys()) {
     await checkTold(clients, world, { kind: 'peek', token });
   }
   const remaining = await checkRepeats(clients, possible, attempts);
-  checkFiles(rig);
+  checkStaging(rig);
   const { missing_blobs: missing } = rig.store.report;
   if (missing !== 0) throw new Error(`the blob check found ${missing} missing`);
   const { problems } = await verifyLog(rig.disk.files, `${dataDirectory}/wal`);
   if (problems.length > 0) throw new Error(`the log is damaged: ${JSON.stringify(problems)}`);
   return remaining;
+}
+
+/** To each caller what they may see of the world and no more, and no bytes of anything else. */
+export async function checkShown(clients: Clients, world: World): Promise<void> {
+  equal('what the store shows', renderShown(await observe(clients)), renderShown(world));
+  for (const who of ['alice', 'bob', 'service', 'nobody'] as const) {
+    await checkVisibility(clients, world, who);
+  }
+  const { rig } = clients;
+  for (const blobId of publishedIn(rig)) {
+    if (!rig.store.views.isRetained(blobId)) throw new Error(`no record names the blob ${blobId}`);
+  }
 }
 
 /** Everything that the service role is shown; the bytes are read by `checkVisibility`. */
@@ -150,17 +159,6 @@ async function headOf({ rig }: Clients): Promise<string> {
 export function checkStaging(rig: Rig): void {
   const left = rig.disk.paths().find((path) => path.startsWith(`${dataDirectory}/staging/`));
   if (left !== undefined) throw new Error(`${left} is left over`);
-}
-
-/** Every blob file has a record that names it. */
-function checkFiles(rig: Rig): void {
-  checkStaging(rig);
-  for (const path of rig.disk.paths()) {
-    const [, name] = /\/blobs\/\w\w\/\w\w\/(\w{32})$/.exec(path) ?? [];
-    if (name !== undefined && !rig.store.views.isRetained(name as BlobId)) {
-      throw new Error(`${path} is a blob that no record names`);
-    }
-  }
 }
 
 const looking = { id: 'check', key: null } as const;

@@ -101,12 +101,21 @@ const ending: fc.Arbitrary<Ending> = fc.oneof(
   { weight: 5, arbitrary: cut as fc.Arbitrary<Ending> },
 );
 
+const beside = fc.array(fc.array(planned, { minLength: 1, maxLength: 3, size: 'max' }), {
+  minLength: 1,
+  maxLength: 4,
+  size: 'max',
+});
+/** All of them want the same at once. */
+const rivals = fc
+  .tuple(
+    fc.array(planned, { minLength: 1, maxLength: 2, size: 'max' }),
+    fc.integer({ min: 2, max: 3 }),
+  )
+  .map(([plans, count]) => Array.from({ length: count }, () => plans));
+
 const wave = fc.record({
-  clients: fc.array(fc.array(planned, { minLength: 1, maxLength: 3, size: 'max' }), {
-    minLength: 1,
-    maxLength: 4,
-    size: 'max',
-  }),
+  clients: fc.oneof({ weight: 3, arbitrary: beside }, { weight: 1, arbitrary: rivals }),
   trouble: fc.option(trouble, { freq: 2 }),
   ending,
 });
@@ -114,9 +123,19 @@ const wave = fc.record({
 /** Something to work on, so that most operations find a bucket, an object and a signed URL. */
 const opening: Wave = {
   clients: [
-    [created('alice', 'a', 'private'), uploaded('alice', 'a', 'p'), ...signedBy('alice', 'a', 'p')],
-    [created('alice', 'b', 'public'), uploaded('alice', 'b', 'q'), ...signedBy('alice', 'b', 'q')],
-    [created('bob', 'c', 'authenticated'), uploaded('bob', 'c', 'p')],
+    [
+      created('alice', 'a', 'private'),
+      uploaded('alice', 'a', 'p'),
+      uploaded('alice', 'a', 'q'),
+      ...signedBy('alice', 'a', 'p'),
+    ],
+    [
+      created('alice', 'b', 'public'),
+      uploaded('alice', 'b', 'p'),
+      uploaded('alice', 'b', 'q'),
+      ...signedBy('alice', 'b', 'q'),
+    ],
+    [created('bob', 'c', 'authenticated'), uploaded('bob', 'c', 'p'), uploaded('bob', 'c', 'q')],
   ],
   trouble: null,
   ending: { kind: 'go on' },

@@ -5,10 +5,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { dataDirectory, makeRig, type Rig } from '../../support/rig.ts';
+import { checkCollection, checkRebuilds } from './aftermath.ts';
 import { checkStaging, checkStore } from './check.ts';
 import { contentOf } from './contents.ts';
 import { type Figures, noFigures } from './figures.ts';
-import { equal } from './history.ts';
 import { type MortalTimers, mortalTimers } from './mortal-timers.ts';
 import { Names } from './names.ts';
 import type { Asked, Operation } from './operations.ts';
@@ -61,7 +61,8 @@ async function runProgram(program: Program, figures: Figures): Promise<void> {
     };
     for (const wave of program.waves) await runWave(run, wave);
     await cut(run, { kind: 'kill', seed: 1, starts: [], loseViews: false });
-    await checkRebuilds(run);
+    await checkCollection(run, run.worlds);
+    await checkRebuilds(rig, { figures, die: (kind) => die(run, kind, 7) });
   } finally {
     timers.restore();
   }
@@ -264,27 +265,4 @@ async function check(run: Run): Promise<void> {
   if (rig.store.report.views === 'fence') figures.fromFences += 1;
   run.worlds = await checkStore(run, run.worlds, run.attempts);
   figures.repeats += run.worlds[0]?.memory.size ?? 0;
-}
-
-/** The views are a function of the log: replayed, built anew, with other fences and without any. */
-async function checkRebuilds(run: Run): Promise<void> {
-  const { rig, figures } = run;
-  const digest = await rig.store.views.digest();
-  const again = async (what: string, other: Rig) => {
-    await other.open();
-    await other.store.settled();
-    equal(`the digest ${what}`, await other.store.views.digest(), digest);
-    figures.rebuilds += 1;
-  };
-  await die(run, 'power', 7);
-  await again('after a power cut', rig);
-  await die(run, 'kill', 7);
-  rig.views.destroy();
-  await again('after a rebuild', rig);
-  await die(run, 'kill', 7);
-  const everyRecord = { records: 1, bytes: 1 };
-  await again(
-    'of fences everywhere',
-    makeRig({ disk: rig.disk, store: { fenceEvery: everyRecord } }),
-  );
 }
