@@ -11,7 +11,7 @@
  * would stall the log's fsyncs. Nobody keeps others waiting while its client sends.
  */
 import { dirname, join } from 'node:path';
-import { type Files, hasCode, type OpenFile } from '#files';
+import { type Files, hasCode, type OpenFile, removeIfPresent } from '#files';
 import type { BlobId } from '../domain/names.ts';
 import {
   BlobDamaged,
@@ -69,7 +69,7 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   }
   return {
     stage: staging.stage,
-    discard: (blobId) => removeIfPresent(files, places.staged(blobId)),
+    discard: async (blobId) => void (await removeIfPresent(files, places.staged(blobId))),
     async publish(blobIds) {
       const missing: BlobId[] = [];
       await eachLimited(blobIds, renamesAtOnce, async (blobId) => {
@@ -94,12 +94,13 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
         places,
         async (blobId) => (await isReferenced(blobId)) && publishOne(blobId),
       ),
-    remove: (blobId) => removeIfPresent(files, places.published(blobId)),
+    remove: async (blobId) => void (await removeIfPresent(files, places.published(blobId))),
     published: () => walk(files, places),
     quarantine: quarantine.take,
     quarantined: quarantine.list,
     restore: (entry) => quarantine.restore(entry).then(appeared),
     purge: quarantine.purge,
+    compact: async () => ({ packs: 0, freedBytes: 0 }),
     close: () => staging.close(),
   };
 }
@@ -263,10 +264,6 @@ async function renameIfPresent(files: Files, from: string, to: string): Promise<
     if (hasCode(cause, 'ENOENT')) return false;
     throw cause;
   }
-}
-
-async function removeIfPresent(files: Files, path: string): Promise<void> {
-  await files.remove(path).catch(absent);
 }
 
 function absent(error: unknown): undefined {

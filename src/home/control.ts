@@ -8,7 +8,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Files, hasCode, readFileIfPresent, replaceFile } from '#files';
+import { type Files, readFileIfPresent, removeIfPresent, replaceFile } from '#files';
 import type { KeyspaceId, Position } from '../domain/names.ts';
 import { ControlDamaged } from './errors.ts';
 import type { Layout } from './layout.ts';
@@ -77,11 +77,7 @@ export function writeCleanMarker(files: Files, layout: Layout, marker: CleanMark
 /** The marker's absence is durable when this resolves: nothing may be written to the log before. */
 export async function removeCleanMarker(files: Files, layout: Layout): Promise<void> {
   const path = layout.cleanMarkerFile;
-  try {
-    await files.remove(path);
-  } catch (cause) {
-    if (!hasCode(cause, 'ENOENT')) throw cause;
-  }
+  await removeIfPresent(files, path);
   await files.syncDirectory(dirname(path));
 }
 

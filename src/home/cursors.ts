@@ -4,7 +4,7 @@
  * the last one means to hear of something twice, never to miss it.
  */
 import { join } from 'node:path';
-import { type Files, hasCode } from '#files';
+import { type Files, removeIfPresent } from '#files';
 import { readControl, setControlAside, writeControl } from './control.ts';
 import { ControlDamaged } from './errors.ts';
 import type { Layout } from './layout.ts';
@@ -140,11 +140,7 @@ class CursorFiles implements Cursors {
 
   async #removeFile(name: string): Promise<void> {
     const { files, layout } = this.#options;
-    try {
-      await files.remove(join(layout.cursors, name));
-    } catch (fault) {
-      if (!hasCode(fault, 'ENOENT')) throw fault;
-    }
+    await removeIfPresent(files, join(layout.cursors, name));
   }
 
   #path(name: string): string {

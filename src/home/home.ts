@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { type Files, hasCode, readFileIfPresent, replaceFile } from '#files';
+import { type Files, hasCode, isNoSpace, readFileIfPresent, replaceFile } from '#files';
 import { HomeLocked, HomeRefused } from './errors.ts';
 import { foldersOf, type Layout, layoutOf } from './layout.ts';
 import { type Lock, LockFailed, takeLock } from './lock.ts';
@@ -148,7 +148,7 @@ async function settle(files: Files, layout: Layout): Promise<{ nodeId: string; i
   const nodeId = await readOrCreateNodeId(files, layout);
   await replaceFile(files, layout.pidFile, { bytes: Buffer.from(`${process.pid}\n`) }).catch(
     (cause: unknown) => {
-      if (!hasCode(cause, 'ENOSPC', 'EDQUOT')) throw cause;
+      if (!isNoSpace(cause)) throw cause;
     },
   );
   return { nodeId, isNew };
@@ -208,7 +208,7 @@ function explained(cause: unknown, directory: string): unknown {
     );
   }
   const full = cause instanceof LockFailed && cause.failure === 'full';
-  if (full || hasCode(cause, 'ENOSPC', 'EDQUOT')) {
+  if (full || isNoSpace(cause)) {
     return new HomeRefused(`the disk of ${directory} is full: free some space and start again`, {
       cause,
     });

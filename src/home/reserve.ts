@@ -4,7 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { dirname } from 'node:path';
-import { type Files, hasCode, type OpenFile } from '#files';
+import { type Files, isNoSpace, type OpenFile, removeIfPresent } from '#files';
 
 export interface ReserveOptions {
   readonly files: Files;
@@ -48,7 +48,7 @@ export function reserveAt(options: ReserveOptions): Reserve {
       }
     } catch (cause) {
       await removeIfPresent(files, beside);
-      if (hasCode(cause, 'ENOSPC', 'EDQUOT')) return false;
+      if (isNoSpace(cause)) return false;
       throw cause;
     }
     await removeIfPresent(files, beside);
@@ -103,14 +103,4 @@ async function fillFile(
   }
   await file.sync();
   return true;
-}
-
-async function removeIfPresent(files: Files, path: string): Promise<boolean> {
-  try {
-    await files.remove(path);
-    return true;
-  } catch (cause) {
-    if (hasCode(cause, 'ENOENT')) return false;
-    throw cause;
-  }
 }

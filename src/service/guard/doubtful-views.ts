@@ -6,7 +6,7 @@
  *
  * Whoever kills a store that often within one fence pays with one rebuild, and with nothing else.
  */
-import { type Files, hasCode } from '#files';
+import { type Files, removeIfPresent } from '#files';
 import { readControl, writeControl } from '../../home/control.ts';
 import { ControlDamaged } from '../../home/errors.ts';
 import type { Layout } from '../../home/layout.ts';
@@ -46,9 +46,7 @@ export async function countStart(
  * again and again would at last not ask them whether the log is whole.
  */
 export async function uncountStart(files: Files, layout: Layout): Promise<void> {
-  await files.remove(layout.startsFile).catch((fault: unknown) => {
-    if (!hasCode(fault, 'ENOENT')) throw fault;
-  });
+  await removeIfPresent(files, layout.startsFile);
 }
 
 /** A count that can't be read is none: nothing but time hangs on it. */

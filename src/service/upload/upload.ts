@@ -3,7 +3,7 @@
  * the locks, committed (O1–O3, L4). A refused or failed upload leaves nothing: its staged blob is
  * discarded, except where the outcome is unknown, which recovery decides.
  */
-import { hasCode } from '#files';
+import { isNoSpace } from '#files';
 import { type BlobStore, BodyTooLarge, type Staged } from '../../blobs/blob-store.ts';
 import type { Ids } from '../../domain/effects.ts';
 import type { ObjectStored } from '../../domain/events.ts';
@@ -148,7 +148,7 @@ async function stage(
   } catch (fault) {
     if (fault instanceof BodyTooLarge) return refuse(tooLarge(maxBytes));
     if (fault instanceof BodyRefused) return refuse(fault.rejection);
-    if (hasCode(fault, 'ENOSPC', 'EDQUOT')) {
+    if (isNoSpace(fault)) {
       onNoRoom();
       return refuse(rejection('InsufficientStorage', 'There is no room for the object'));
     }
