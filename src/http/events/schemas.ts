@@ -50,7 +50,7 @@ export const storageEvent = z.object({
   path: name.nullable().describe('null of a bucket, and as "bucket"'),
   object_id: name.nullable().describe('null of a bucket'),
   owner_id: name.nullable(),
-  timestamp: z.iso.datetime(),
+  timestamp: z.string(),
   position: ownPosition,
   object: object.optional().describe('After created and updated'),
   previous: z
@@ -66,6 +66,6 @@ export type StorageEvent = z.infer<typeof storageEvent>;
 
 export const eventsToken = z.object({
   token: name.describe('For one connection: ?token='),
-  expires_at: z.iso.datetime(),
+  expires_at: z.string(),
 });
 export type EventsToken = z.infer<typeof eventsToken>;

@@ -240,6 +240,21 @@ describe('every route answers what the document says', () => {
     await probe({ path: `${api}/bucket/{bucket}`, at: `${api}/bucket/b`, method: 'DELETE' });
   });
 
+  test('events', async () => {
+    const path = `${api}/events`;
+    await probe(json('/events/token', '/events/token', { bucket: 'none' }, { expected: 404 }));
+    await probe({ path: `${path}/token`, method: 'POST' });
+    await probe({ path, at: `${path}?from=999999999`, expected: 410 });
+    await probe({ path, at: `${path}?types=nonsense`, expected: 400 });
+    const stop = new AbortController();
+    const stream = await door.call('/events', { signal: stop.signal });
+    stop.abort();
+    const described = document.paths[path]?.get?.responses as Record<number, { content: object }>;
+    const [type = ''] = (stream.headers.get('content-type') ?? '').split(';');
+    expect(Object.keys(described[stream.status]?.content ?? {})).toEqual([type]);
+    seen.add(`GET ${path}`);
+  });
+
   test('what operators ask', async () => {
     for (const name of ['status', 'recovery', 'digest', 'jobs']) {
       await probe({ path: `${api}/admin/${name}` });
