@@ -20,13 +20,14 @@ import { createAdmin } from './service/admin.ts';
 import { createBuckets } from './service/buckets.ts';
 import { createCommit } from './service/commit.ts';
 import { createDrainer, type Drainer } from './service/drain.ts';
+import { createFollowers, type FollowerSettings, type Followers } from './service/followers.ts';
 import { createDiskGuard, type DiskGuard, type DiskMarks } from './service/guard/disk-guard.ts';
 import { countStart, uncountStart } from './service/guard/doubtful-views.ts';
 import { guardService } from './service/guard/gate.ts';
 import { followViews, type LiveViews } from './service/guard/live-views.ts';
 import {
   beginWriting,
-  isOutOfSpace,
+  hadRoom,
   openOrWait,
   type Spendable,
   withReserve,
@@ -82,6 +83,7 @@ export interface StoreOptions {
   readonly signingKeys: SigningKeys;
   readonly signedUrlMaxTtlMs: number;
   readonly streams?: StreamLimits;
+  readonly followers?: FollowerSettings;
   readonly diskMarks: DiskMarks;
   /** What is given up when the disk is full, and restored when it is not. */
   readonly reserve: Spendable;
@@ -139,11 +141,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...recovered.report,
     missing_blobs: background.upkeep.figures.missing_blobs,
   });
-  const service = createService(options, { ...open, ...background, report });
+  const { service, followers } = createService(options, { ...open, ...background, report });
   if ('begin' in journal) await beginWriting(journal, { health, observe });
   await background.diskGuard.look();
   health.recovered();
   background.drainer.wake();
+  await followers.start();
   observe.info('recovered', { ...report() });
   return {
     service,
@@ -159,7 +162,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       await live.settled();
       await background.drainer.idle();
     },
-    close: () => close(options, open, background),
+    close: () => close(options, open, { ...background, followers }),
   };
 }
 
@@ -304,7 +307,7 @@ function keepUp(
 function createService(
   options: StoreOptions,
   parts: OpenParts & Background & { readonly report: () => RecoveryReport },
-): Service {
+): { readonly service: Service; readonly followers: Followers } {
   const { observe } = options;
   const { views, drainer, diskGuard, health, report } = parts;
   const access = createAccess(observe);
@@ -312,6 +315,8 @@ function createService(
   const counters = () => observe.counts();
   const shared = { ...options, ...parts, access };
   const once = createOnce({ ...shared, locks: createLocks() });
+  const subscriptions = createSubscriptions(shared);
+  const followers = createFollowers({ ...shared, once, subscriptions });
   const service: Service = {
     buckets: createBuckets({ ...shared, once, drainSoon: () => drainer.wake() }),
     objects: {
@@ -330,7 +335,9 @@ function createService(
       open: (found) => openBlob(shared, found),
     }),
     queries: createQueries(shared),
-    subscriptions: createSubscriptions(shared),
+    subscriptions,
+    consumers: followers.consumers,
+    webhooks: followers.webhooks,
     admin: createAdmin({
       ...shared,
       status: () => statusOf({ ...options, ...parts, startedMs, counters }),
@@ -339,7 +346,7 @@ function createService(
     }),
     health: () => health.now(),
   };
-  return guardService(service, { health, observe });
+  return { service: guardService(service, { health, observe }), followers };
 }
 
 type Head = Awaited<ReturnType<Journal['close']>>;
@@ -347,13 +354,14 @@ type Head = Awaited<ReturnType<Journal['close']>>;
 async function close(
   options: StoreOptions,
   { journal, blobs, live, health }: OpenParts,
-  { drainer, upkeepRun, diskGuard }: Background,
+  { drainer, upkeepRun, diskGuard, followers }: Background & { readonly followers: Followers },
 ): Promise<void> {
   let end: { readonly head: Head; readonly isFenced: boolean };
   try {
     if (diskGuard.isFull) await options.reserve.spend();
     health.closing();
     diskGuard.stop();
+    await followers.stop();
     await upkeepRun.stop();
     await drainer.stop();
     await live.settled();
@@ -383,17 +391,5 @@ async function letGo({ applier, store }: LevelViews, blobs: BlobStore): Promise<
     } finally {
       await blobs.close();
     }
-  }
-}
-
-/** What only shortens the next start is left out where the disk has no room for it. */
-async function hadRoom({ observe }: StoreOptions, write: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await write();
-    return true;
-  } catch (fault) {
-    if (!isOutOfSpace(fault)) throw fault;
-    observe.warn('the disk is full: the next start replays the log', { fault: String(fault) });
-    return false;
   }
 }

@@ -21,6 +21,7 @@ export const rejectionCodes = [
   'KeyAlreadyExists',
   'BucketNotEmpty',
   'IdempotencyConflict',
+  'TakenOver',
   'PositionGone',
   'PreconditionFailed',
   'EntityTooLarge',

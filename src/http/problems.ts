@@ -54,6 +54,7 @@ export const problems: Readonly<Record<Problem['code'], Wording>> = {
     message: 'The bucket you tried to delete is not empty',
   },
   IdempotencyConflict: { status: 409 },
+  TakenOver: { status: 409 },
   PreconditionFailed: { status: 412 },
   EntityTooLarge: {
     status: 413,

@@ -29,6 +29,14 @@ export function collectionLock(mode: LockRequest['mode']): LockRequest {
   return { name: '2', mode };
 }
 
+/** Held while webhooks are made, changed or removed: there are few, and they are counted. */
+export const webhooksLock: LockRequest = { name: '3webhooks', mode: 'exclusive' };
+
+/** Held while consumers of one owner are made, changed or removed. */
+export function consumersLock(owner: string): LockRequest {
+  return { name: `4${owner}`, mode: 'exclusive' };
+}
+
 /** Bucket locks sort before key locks: '0' < '1'. */
 export function bucketLock(bucket: BucketName, mode: LockRequest['mode']): LockRequest {
   return { name: `0${bucket}`, mode };

@@ -16,11 +16,13 @@ import type { Result } from '../domain/result.ts';
 import type { UploadClaims } from '../domain/signed-urls/token.ts';
 import type { BrowsePage, BrowseQuery, ListMark, ListPage } from '../views/views.ts';
 import type { ProcessFigures } from './guard/process-figures.ts';
+import type { Consumers } from './consumers/consumers.ts';
 import type { Queries } from './query/queries.ts';
 import type { SignedUrls } from './signed-urls/signed-urls.ts';
 import type { Subscriptions } from './subscriptions/subscriptions.ts';
 import type { Job, JobOptions } from './upkeep/jobs.ts';
 import type { UpkeepFigures } from './upkeep/upkeep.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** Who asks, in which request. */
 export interface Call {
@@ -252,6 +254,8 @@ export interface Service {
   readonly signedUrls: SignedUrls;
   readonly queries: Queries;
   readonly subscriptions: Subscriptions;
+  readonly consumers: Consumers;
+  readonly webhooks: Webhooks;
   readonly admin: Admin;
   health(): Health;
 }

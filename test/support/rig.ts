@@ -5,6 +5,8 @@
 import type { BlobId, BucketName, ObjectPath } from '../../src/domain/names.ts';
 import { openHome } from '../../src/home/home.ts';
 import { openSigningKeys } from '../../src/home/signing-keys.ts';
+import { openWebhookSecrets } from '../../src/home/webhook-secrets.ts';
+import type { FollowerSettings } from '../../src/service/followers.ts';
 import type { Call } from '../../src/service/service.ts';
 import type { JobOptions } from '../../src/service/upkeep/jobs.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store.ts';
@@ -43,6 +45,7 @@ export interface RigOptions {
   readonly packUpToBytes?: number;
   readonly packLimits?: NonNullable<StoreOptions['blobSettings']>['packLimits'];
   readonly seed?: number;
+  readonly followers?: FollowerSettings;
   readonly store?: Partial<
     Pick<
       StoreOptions,
@@ -67,7 +70,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
 }
 
 export function makeRig(options: RigOptions = {}): Rig {
-  const { disk, views, packIndex, seed = 1, store: settings = {} } = options;
+  const { disk, views, packIndex, seed = 1, followers, store: settings = {} } = options;
   const random = seededRandom(seed);
   const alarms: string[] = [];
   const observe = noting(alarms);
@@ -122,6 +125,15 @@ export function makeRig(options: RigOptions = {}): Rig {
         }),
         diskMarks: { low: { kind: 'bytes', bytes: 0 }, hard: { kind: 'bytes', bytes: 0 } },
         upkeep: { orphanGraceMs: 24 * hourMs, retentionMs: 7 * 24 * hourMs },
+        followers: {
+          ...followers,
+          secrets: openWebhookSecrets({
+            files,
+            layout: home.layout,
+            random: (count) => Buffer.from(hex(random, count * 2), 'hex'),
+            lock,
+          }),
+        },
         openViewsStore: (how) => rig.views.openStore(how),
         blobSettings: {
           openIndex: (how) => rig.packIndex.open(how),

@@ -23,7 +23,7 @@ export const tryAfterMs: readonly number[] = [
 /** A part of the wait by which it is made longer at most, so that endpoints don't come back at once. */
 const jitter = 0.1;
 /** However long a receiver asks to be left alone. */
-export const longestAskedMs = 24 * hourMs;
+const longestAskedMs = 24 * hourMs;
 
 export interface Failed {
   /** Tries so far, this one included. */

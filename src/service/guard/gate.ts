@@ -19,6 +19,7 @@ export interface GateParts {
 
 export function guardService(service: Service, parts: GateParts): Service {
   const { buckets, objects, signedUrls, queries, subscriptions, admin, health } = service;
+  const { consumers, webhooks } = service;
   return {
     buckets: guarded({ ...buckets }, parts),
     objects: guarded({ ...objects, read: readGuarded(objects.read, parts) }, parts),
@@ -37,6 +38,8 @@ export function guardService(service: Service, parts: GateParts): Service {
         return subscriptions.count;
       },
     },
+    consumers: guarded({ ...consumers }, parts),
+    webhooks: guarded({ ...webhooks }, parts),
     // Jobs can be asked for whatever state the views are in: one of them mends them.
     admin: { ...admin, ...guarded({ status: admin.status, digest: admin.digest }, parts) },
     health,

@@ -68,3 +68,18 @@ export async function beginWriting(
     return true;
   }
 }
+
+/** What only shortens the next start is left out where the disk has no room for it. */
+export async function hadRoom(
+  { observe }: { readonly observe: Observe },
+  write: () => Promise<unknown>,
+): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (fault) {
+    if (!isOutOfSpace(fault)) throw fault;
+    observe.warn('the disk is full: the next start replays the log', { fault: String(fault) });
+    return false;
+  }
+}
