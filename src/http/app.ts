@@ -6,9 +6,6 @@
  * before it looks at names or bodies; a fault leaves as InternalError and is logged with its cause.
  */
 import { inspect } from 'node:util';
-import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { Hono } from 'hono';
 import { anonymous } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
 import { rejection } from '../domain/rejection.ts';
@@ -16,6 +13,7 @@ import { ok, type Result, refuse } from '../domain/result.ts';
 import { type Call, Refused, type Service } from '../service/service.ts';
 import type { Authenticate } from './authenticate.ts';
 import { bucketRoutes } from './buckets.ts';
+import { consumerRoutes } from './consumers/routes.ts';
 import { eventRoutes } from './events/routes.ts';
 import type { StreamTimes } from './events/streams.ts';
 import { jobRoutes } from './jobs.ts';
@@ -26,8 +24,10 @@ import { openApiRoutes, type Site } from './openapi/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
 import { queryRoutes } from './query/routes.ts';
-import { type Endpoint, isMethod, patternOf, type Route } from './route.ts';
+import { type Endpoint, isMethod, type Route } from './route.ts';
+import { routeTable } from './route-table.ts';
 import { signedUrlRoutes } from './signed-urls/routes.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
 import { type Answer, send } from './wire/answer.ts';
 import type { Exchange } from './wire/exchange.ts';
 
@@ -53,27 +53,26 @@ export interface HttpSettings {
   readonly accel?: Accel | undefined;
 }
 
-interface Env {
-  readonly Bindings: HttpBindings & { readonly exchange: Exchange };
-}
-
-export type App = Hono<Env>;
+/** Answers one exchange. What it rejects with nobody was told yet. */
+export type App = (exchange: Exchange) => Promise<void>;
 
 export function createHttp(parts: HttpParts): { readonly app: App } {
-  const app: App = new Hono<Env>({
-    getPath: (_request, options) => options?.env?.exchange.target.path ?? '/',
-  });
-  for (const route of routesOf(parts)) mount(app, parts, route);
-  app.notFound(async ({ env: { exchange } }) => {
-    await send(exchange, problemAnswer({ code: 'NoSuchRoute', message: 'There is no such route' }));
-    return RESPONSE_ALREADY_SENT;
-  });
-  app.onError(async (error, { env: { exchange } }) => {
-    await answerFault(parts.observe, exchange, error);
-    return RESPONSE_ALREADY_SENT;
-  });
-  return { app };
+  const find = routeTable(routesOf(parts));
+  return {
+    async app(exchange) {
+      const found = find(exchange.target.path);
+      if (!found) return send(exchange, problemAnswer(noSuchRoute));
+      const { route, pattern } = found;
+      exchange.route = pattern;
+      const method = exchange.incoming.method === 'HEAD' ? 'GET' : exchange.incoming.method;
+      const endpoint = isMethod(method) ? route.methods[method] : undefined;
+      if (!endpoint) return send(exchange, wrongMethod(exchange, route));
+      return run(parts, exchange, { route, endpoint });
+    },
+  };
 }
+
+const noSuchRoute = { code: 'NoSuchRoute', message: 'There is no such route' } as const;
 
 /** Where two match, the first one answers. */
 export function routesOf(parts: HttpParts): readonly Route[] {
@@ -83,22 +82,12 @@ export function routesOf(parts: HttpParts): readonly Route[] {
     ...bucketRoutes(parts),
     ...queryRoutes(parts),
     ...eventRoutes(parts),
+    ...consumerRoutes(parts),
+    ...webhookRoutes(parts),
     ...signedUrlRoutes(parts),
     ...objectRoutes(parts),
   ];
   return [...openApiRoutes(parts.site, routes), ...routes];
-}
-
-function mount(app: App, parts: HttpParts, route: Route): void {
-  const pattern = patternOf(route);
-  app.all(pattern, async ({ env: { exchange } }) => {
-    const method = exchange.incoming.method === 'HEAD' ? 'GET' : exchange.incoming.method;
-    const endpoint = isMethod(method) ? route.methods[method] : undefined;
-    exchange.route = pattern;
-    if (endpoint) await run(parts, exchange, { route, endpoint });
-    else await send(exchange, wrongMethod(exchange, route));
-    return RESPONSE_ALREADY_SENT;
-  });
 }
 
 interface Target {

@@ -26,13 +26,14 @@ export function corsHeaders(
   origins: CorsOrigins,
   headers: IncomingHttpHeaders,
 ): Readonly<Record<string, string>> {
-  if (origins === '*') return { 'access-control-allow-origin': '*', ...exposes };
+  if (origins === '*') return anyOrigin;
   const { origin } = headers;
   if (origin === undefined || !origins.includes(origin)) return { vary: 'Origin' };
   return { 'access-control-allow-origin': origin, vary: 'Origin', ...exposes };
 }
 
 const exposes = { 'access-control-expose-headers': exposed };
+const anyOrigin = { 'access-control-allow-origin': '*', ...exposes };
 
 export function isPreflight({ method, headers }: IncomingMessage): boolean {
   return (

@@ -13,11 +13,17 @@ test('a head that can not be written ends the stream that was begun', async () =
     }
   }
   const outgoing = {
-    setHeader() {
+    writeHead() {
       throw new TypeError('Invalid character in header content');
     },
   };
-  const exchange = { outgoing, incoming: { method: 'GET' }, corsHeaders: {} };
+  const exchange = {
+    outgoing,
+    incoming: { method: 'GET' },
+    corsHeaders: {},
+    body: { isUnread: false },
+    isLast: () => false,
+  };
   const body = { sizeBytes: 5, chunks: bytes(), close: async () => {} };
   const sent = send(exchange as unknown as Exchange, { status: 200, headers: {}, body });
   await expect(sent).rejects.toThrow('Invalid character');

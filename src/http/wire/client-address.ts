@@ -9,9 +9,19 @@ export function clientAddressOf(
   trusted: readonly string[],
 ): (incoming: Pick<IncomingMessage, 'headers' | 'socket'>) => string {
   const ranges = trusted.map(parseRange);
+  const peers = new WeakMap<object, string>();
+  // A connection has one other end, however many requests come from there.
+  const peerOf = (socket: IncomingMessage['socket']): string => {
+    const known = peers.get(socket);
+    if (known !== undefined) return known;
+    const peer = plain(socket.remoteAddress ?? '');
+    peers.set(socket, peer);
+    return peer;
+  };
   const isTrusted = (address: string) => ranges.some((range) => contains(range, address));
   return ({ headers, socket }) => {
-    const peer = plain(socket.remoteAddress ?? '');
+    const peer = peerOf(socket);
+    if (ranges.length === 0) return peer;
     const forwarded = headers['x-forwarded-for'];
     const hops =
       typeof forwarded === 'string' ? forwarded.split(',').map((hop) => plain(hop.trim())) : [];

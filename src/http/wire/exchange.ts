@@ -4,11 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { v7 as uuidv7 } from 'uuid';
 import { anonymous, type Caller, callerId } from '../../domain/caller.ts';
 import type { Observe } from '../../domain/effects.ts';
 import { parseTarget, type Target } from './raw-path.ts';
 import { RequestBody } from './request-body.ts';
+import { newRequestId } from './request-id.ts';
 
 export interface Exchange {
   readonly incoming: IncomingMessage;
@@ -99,5 +99,5 @@ export function beginExchange(
 /** The client's own where it is harmless in a log and a header. */
 function requestIdOf(header: string | string[] | undefined): string {
   const sane = typeof header === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(header);
-  return sane ? header : uuidv7();
+  return sane ? header : newRequestId();
 }

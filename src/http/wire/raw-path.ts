@@ -19,12 +19,16 @@ export interface Target {
   readonly isText: boolean;
 }
 
+/** Shared by all requests without a query: nobody writes into one. */
+const none = new URLSearchParams();
+
 export function parseTarget(url: string): Target {
   // RFC 9112 §3.2.2: absolute-form must be accepted; its authority means nothing here.
-  const relative = url.replace(/^https?:\/\/[^/?]*/i, '');
+  const relative = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = relative.indexOf('?');
-  const path = mark === -1 ? relative : relative.slice(0, mark);
-  const query = mark === -1 ? '' : relative.slice(mark + 1);
+  if (mark === -1) return { path: relative === '' ? '/' : relative, query: none, isText: true };
+  const path = relative.slice(0, mark);
+  const query = relative.slice(mark + 1);
   return {
     path: path === '' ? '/' : path,
     query: new URLSearchParams(Buffer.from(query, 'latin1').toString('utf8')),

@@ -28,7 +28,7 @@ export class RequestBody {
   readonly #outgoing: ServerResponse;
   readonly #options: BodyOptions;
   readonly #exists: boolean;
-  readonly #gone = new AbortController();
+  #gone: AbortController | undefined;
   #isWatching = false;
   /** True while the client waits for a 100 and has sent nothing. */
   #isAwaited: boolean;
@@ -36,7 +36,7 @@ export class RequestBody {
   #wake: () => void = () => undefined;
   readonly #onEvent = () => this.#wake();
   readonly #onClose = () => {
-    if (!this.#incoming.complete) this.#gone.abort();
+    if (!this.#incoming.complete) this.#gone?.abort();
     this.#wake();
   };
 
@@ -62,6 +62,7 @@ export class RequestBody {
   /** Aborted when the client goes before it has sent the whole body. */
   get gone(): AbortSignal {
     this.#watch();
+    this.#gone ??= new AbortController();
     return this.#gone.signal;
   }
 
