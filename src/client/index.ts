@@ -3,12 +3,14 @@
  * Calls resolve to what the API answers and reject with AerostoreError where it refuses.
  */
 import { type Buckets, createBuckets } from './buckets.ts';
+import { type EventStream, type EventsOptions, openEvents } from './events.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { createQuery, type Query } from './query.ts';
 import { createSignedUrls, type SignedUrls } from './signed-urls.ts';
 import { type ClientOptions, createTransport } from './transport.ts';
 import { type Uploadable, type Uploaded, type UploadOptions, uploadSigned } from './upload.ts';
 
+export type { StorageEvent } from '../http/events/schemas.ts';
 export type {
   Bucket,
   ObjectInfo,
@@ -20,6 +22,7 @@ export type {
 } from '../http/openapi/answer-schemas.ts';
 export type { BucketListOptions, BucketSettings, Buckets } from './buckets.ts';
 export { AerostoreError } from './errors.ts';
+export { cursorOf, type EventStream, type EventsOptions } from './events.ts';
 export type {
   Download,
   DownloadOptions,
@@ -37,6 +40,8 @@ export type { Progress, Uploadable, Uploaded, UploadOptions } from './upload.ts'
 export interface Client {
   readonly buckets: Buckets;
   readonly query: Query;
+  /** What happens in the store, once it is iterated over; connects again by itself. */
+  events(options?: EventsOptions): EventStream;
   /** The objects of a bucket; asks the server nothing. */
   bucket(name: string): Objects & { readonly signedUrls: SignedUrls };
   /** Uploads by `signed_url` of a signed upload; needs no token. */
@@ -48,6 +53,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     buckets: createBuckets(transport),
     query: createQuery(transport),
+    events: (given) => openEvents(transport, given),
     bucket: (name) => ({
       ...createObjects(transport, name),
       signedUrls: createSignedUrls(transport, name),

@@ -22,7 +22,9 @@ export function askedOf({ query, exchange }: Request): Result<Asked> {
   // An EventSource that reconnects repeats its URL: what it heard last counts, not where it began.
   const { 'last-event-id': last } = exchange.incoming.headers;
   const resumes = typeof last === 'string' && last !== '';
-  const start = resumes ? placeOf(last, 'header "Last-Event-ID"') : fromOf(from);
+  const start = resumes
+    ? placeOf(last, 'header "Last-Event-ID"')
+    : fromOf(from, 'parameter "from"');
   return start.ok ? ok({ filter: filter.value, from: start.value }) : start;
 }
 
@@ -40,9 +42,10 @@ export function filterOf(given: {
   return ok({ bucket, prefix, types });
 }
 
-function fromOf(text: string | undefined): Result<From> {
+/** `what` names where the text stands. */
+export function fromOf(text: string | undefined, what: string): Result<From> {
   if (text === undefined || text === 'now') return ok({ kind: 'now' });
-  return text === 'beginning' ? ok({ kind: 'beginning' }) : placeOf(text, 'parameter "from"');
+  return text === 'beginning' ? ok({ kind: 'beginning' }) : placeOf(text, what);
 }
 
 /** `<position>`, or `<epoch>-<position>`. */

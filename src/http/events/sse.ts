@@ -17,7 +17,15 @@ export const sseHeaders = {
 /** `outgoing` has its head already. */
 export function sseOutlet(exchange: Exchange, onGone: () => void): Outlet {
   const { outgoing } = exchange;
-  outgoing.once('close', onGone);
+  const { socket } = exchange.incoming;
+  // A client that closes its half has left: of a stream without an end there is no last answer.
+  const left = () => void outgoing.destroy();
+  socket.once('end', left);
+  outgoing.once('close', () => {
+    socket.off('end', left);
+    onGone();
+  });
+  if (socket.readableEnded) left();
   const write = (text: string) => {
     if (outgoing.destroyed || outgoing.writableEnded) return true;
     exchange.bytesOut += text.length;

@@ -7,7 +7,7 @@ import { secret, token, until } from '../support/door.ts';
 import { type StoreDoor, type StoreDoorOptions, startStoreDoor } from '../support/store-door.ts';
 import { type SseClient, sse } from './sse-client.ts';
 
-const fast = { tickMs: 5, placeMs: 20, beatMs: 60, stallMs: 10_000 };
+const fast = { tickMs: 5, placeMs: 20, beatMs: 60_000, stallMs: 10_000 };
 let door: StoreDoor;
 let open: SseClient[] = [];
 
@@ -126,6 +126,7 @@ describe('the stream', () => {
   });
 
   it('shows a sign of life while nothing happens', async () => {
+    await start({ streamTimes: { ...fast, beatMs: 60 } });
     const client = await listen();
     await client.until(({ blocks }) => blocks.filter(({ comment }) => comment === '').length >= 2);
   });
