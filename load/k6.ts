@@ -17,12 +17,13 @@ import { type Server, startServer } from '../test/acceptance/support/server.ts';
 import { service, user } from '../test/acceptance/support/tokens.ts';
 import { levelsOf, type Sample } from './k6/level.ts';
 import { type Scenario, type Size, scenarios } from './k6/scenarios.ts';
-import { mib } from './measures.ts';
+import { median, mib } from './measures.ts';
 import { type ProcessFigures, processFigures } from './process-figures.ts';
 
 const token = user('load');
 const bucket = 'load';
 const sampleEveryMs = 500;
+const askEveryMs = 2000;
 
 interface Metric {
   readonly values: Readonly<Record<string, number>>;
@@ -33,6 +34,7 @@ interface Outcome {
   readonly size: Size;
   readonly metrics: Readonly<Record<string, Metric>>;
   readonly samples: readonly Sample[];
+  readonly loopMaximaMs: readonly number[];
   readonly faults: readonly string[];
 }
 
@@ -103,7 +105,7 @@ interface Run {
 async function underLoad(
   server: Server,
   { scenario, size, folder }: Run,
-): Promise<Pick<Outcome, 'metrics' | 'samples' | 'faults'>> {
+): Promise<Omit<Outcome, 'scenario' | 'size'>> {
   const summary = path.join(folder, 'summary.json');
   const script = fileURLToPath(new URL(`k6/${scenario.script}`, import.meta.url));
   const child = spawn('k6', ['run', '--quiet', '--no-usage-report', '--no-color', script], {
@@ -116,19 +118,38 @@ async function underLoad(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     complaints = (complaints + chunk).slice(0, 4000);
   });
+  const faults: string[] = [];
   const samples: Sample[] = [];
   const sampling = setInterval(() => {
     samples.push({ atMs: Date.now(), ...processFigures(server.pid) });
   }, sampleEveryMs);
+  const loopMaximaMs: number[] = [];
+  const asking = setInterval(() => {
+    loopDelayMs(server).then(
+      (delay) => void (delay === undefined || loopMaximaMs.push(delay)),
+      (fault: unknown) => faults.push(`the status: ${fault}`),
+    );
+  }, askEveryMs);
   const code = await new Promise((resolve) => child.once('close', resolve));
   clearInterval(sampling);
+  clearInterval(asking);
   process.off('exit', endToo);
-  const faults = code === 0 ? [] : [`k6 ended with ${code}: ${complaints}`];
+  if (code !== 0) faults.push(`k6 ended with ${code}: ${complaints}`);
   if (!existsSync(summary))
-    return { metrics: {}, samples, faults: [...faults, 'k6 has no summary'] };
+    return { metrics: {}, samples, loopMaximaMs, faults: [...faults, 'k6 has no summary'] };
   const metrics: Outcome['metrics'] = JSON.parse(readFileSync(summary, 'utf8'));
   faults.push(...faultsOfWork(metrics, scenario, size), ...faultsOfLevel(samples, size));
-  return { metrics, samples, faults };
+  return { metrics, samples, loopMaximaMs, faults };
+}
+
+/** The longest that the event loop kept anything waiting since the last time it was asked. */
+async function loopDelayMs(server: Server): Promise<number | undefined> {
+  const reply = await ask(server, '/admin/status', { token: service });
+  if (reply.status !== 200) throw new Error(`${reply.status} ${reply.text()}`);
+  const { process: figures } = reply.json() as {
+    readonly process: { readonly event_loop_delay_ms: { readonly max: number } | null };
+  };
+  return figures.event_loop_delay_ms?.max;
 }
 
 /** Only minutes tell: in seconds everything still grows to its size. */
@@ -217,11 +238,22 @@ async function faultsOfEnd(server: Server): Promise<string[]> {
 
 function tableOf(outcomes: readonly Outcome[]): string {
   const table = new Table({
-    head: ['scenario', 'requests', 'a second', 'MB/s', 'p50 ms', 'p99 ms', 'RSS MiB', 'files', ''],
-    colAligns: ['left', ...Array.from({ length: 7 }, () => 'right' as const), 'left'],
+    head: [
+      'scenario',
+      'requests',
+      'a second',
+      'MB/s',
+      'p50 ms',
+      'p99 ms',
+      'loop ms',
+      'RSS MiB',
+      'files',
+      '',
+    ],
+    colAligns: ['left', ...Array.from({ length: 8 }, () => 'right' as const), 'left'],
     style: { head: [], border: [] },
   });
-  for (const { scenario, metrics, samples, faults } of outcomes) {
+  for (const { scenario, metrics, samples, loopMaximaMs, faults } of outcomes) {
     const { took, elapsed, moved_bytes: moved, mistakes } = metrics;
     const requests = metrics.checks?.values.passes ?? 0;
     const seconds = (elapsed?.values.max ?? Number.NaN) / 1000;
@@ -233,6 +265,7 @@ function tableOf(outcomes: readonly Outcome[]): string {
       ((moved?.values.count ?? 0) / 1e6 / seconds).toFixed(1),
       took?.values.med?.toFixed(1) ?? '',
       took?.values['p(99)']?.toFixed(1) ?? '',
+      loopMaximaMs.length === 0 ? '' : median(loopMaximaMs).toFixed(1),
       (highest('residentBytes') / mib).toFixed(0),
       highest('descriptors'),
       faults.length === 0 ? 'pass' : `FAIL, ${mistakes?.values.count ?? '?'} mistakes`,

@@ -58,6 +58,10 @@ describe.skipIf(noNginx)('behind nginx', () => {
     expect(direct.headers['x-accel-redirect']).toMatch(
       /^\/aerostore-internal\/blobs\/([0-9a-f]{2})\/([0-9a-f]{2})\/\1\2[0-9a-f]{28}$/,
     );
+    // In a pack there are bytes of others, too.
+    const packed = await ask(server, at('small'), { token: alice });
+    expect(packed.headers['x-accel-redirect']).toBeUndefined();
+    expect(packed.bytes.equals(small)).toBe(true);
     // No header of nginx's leaves it.
     const reply = await through(at(name), { token: alice });
     expect(reply.headers['x-accel-redirect']).toBeUndefined();
