@@ -5,6 +5,7 @@
 import { BlobDamaged } from '../../src/blobs/blob-store.ts';
 import { Refused } from '../../src/service/service.ts';
 import type { Store } from '../../src/store.ts';
+import { ViewsDamaged } from '../../src/views/views.ts';
 import { openRealStore, type RealStore } from '../support/real-store.ts';
 import { get, pathsIn, type Rig, runJob, service } from '../support/rig.ts';
 
@@ -54,8 +55,8 @@ async function tryOne({ directory, texts, digest }: Trial): Promise<Found> {
     await store.settled();
     const checked = await runJob({ store } as Rig, 'views-verify');
     await store.settled();
+    require(await digestAtLast(store), digest);
     require(await readAll(store, texts), 'all');
-    require(await store.views.digest(), digest);
     // An object that was without its checksums is shown as damaged until its bytes are checked.
     await runJob({ store } as Rig, 'blobs-verify');
     require(store.service.health().status, 'ready');
@@ -65,6 +66,20 @@ async function tryOne({ directory, texts, digest }: Trial): Promise<Found> {
     return store.report.views === 'rebuilt' ? 'rebuilt' : 'harmless';
   } finally {
     await close();
+  }
+}
+
+/**
+ * A damaged key may lie where neither a read nor the check passes until LevelDB moves its table. Then it
+ * shows later, and the views are built anew as for any other.
+ */
+async function digestAtLast({ views, settled }: Store): Promise<string> {
+  try {
+    return await views.digest();
+  } catch (fault) {
+    if (!(fault instanceof ViewsDamaged)) throw fault;
+    await settled();
+    return views.digest();
   }
 }
 
