@@ -1,4 +1,5 @@
 /** Signed URLs of a rig's store, used as the door uses them. */
+import type { Idempotency } from '../../src/domain/events.ts';
 import type { Result } from '../../src/domain/result.ts';
 import { type ObjectKey, Refused } from '../../src/service/service.ts';
 import type { Rig } from './rig.ts';
@@ -29,18 +30,20 @@ export async function downloadSigned(
 export interface SignedBody extends ObjectKey {
   readonly bytes: Uint8Array;
   readonly contentType?: string;
+  readonly idempotency?: Idempotency;
 }
 
 /** What comes of uploading `body` with the token. */
 export async function uploadSigned({ store }: Rig, token: string, body: SignedBody) {
   const { signedUrls, objects } = store.service;
-  const { bucket, path, bytes, contentType = 'text/plain' } = body;
+  const { bucket, path, bytes, contentType = 'text/plain', idempotency } = body;
   const verified = await signedUrls.verify(token);
   if (!verified.ok) return verified;
   const presented = { claims: verified.value, key: { bucket, path }, requestId: 'use' };
-  const signed = await signedUrls.upload(presented);
+  const signed = await signedUrls.upload({ ...presented, idempotency });
   if (!signed.ok) return signed;
-  const { call, grant } = signed.value;
+  const { grant } = signed.value;
+  const call = { ...signed.value.call, ...(idempotency ? { idempotency } : {}) };
   const conditions = { overwrite: grant.claims.upsert };
   const intent = { bucket, path, contentType, sizeBytes: undefined, conditions, grant };
   const admission = await objects.admit(call, intent);

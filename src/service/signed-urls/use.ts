@@ -20,8 +20,8 @@ interface Use {
   readonly operation: Operation;
   /** Unix ms. */
   readonly nowMs: number;
-  /** The request was done before, and is about to be answered as it was then. */
-  readonly isRepeat: boolean;
+  /** True where the request was done before, and is about to be answered as it was then. */
+  readonly isRepeat: () => boolean;
 }
 
 export async function readSigned(
@@ -61,16 +61,17 @@ export async function uploadSigned(
   if (use.claims.operation !== 'upload') return refuse(invalid('it is for another operation'));
   const { claims } = use;
   // What is committed is no repeat.
-  const committed = { ...use, isRepeat: false };
+  const committed = { ...use, isRepeat: () => false };
   return ok({ call, grant: { claims, refuse: () => refusalOf(parts, committed) } });
 }
 
 async function begin(parts: IssuingParts, presented: Presented, operation: Operation) {
   const { claims, key, requestId, idempotency } = presented;
   const call: Call = { caller: claims.issuer, requestId };
-  const isRepeat = idempotency !== undefined && parts.once.isKnown({ ...call, idempotency });
+  const isRepeat = () => idempotency !== undefined && parts.once.isKnown({ ...call, idempotency });
   const use: Use = { claims, key, operation, nowMs: parts.clock.now(), isRepeat };
-  const refusal = await refusalOf(parts, use);
+  const state = stateOf(parts.views, key);
+  const refusal = await refusalOf(parts, use, state);
   if (refusal) {
     const { code, message } = refusal;
     const { bucket, path } = key;
@@ -78,19 +79,22 @@ async function begin(parts: IssuingParts, presented: Presented, operation: Opera
     parts.observe.debug('signed url refused', facts);
     return refuse(refusal);
   }
-  const state = stateOf(parts.views, key);
   // Decided above; here it is logged, and counted where the issuer is the service role.
   parts.access(call, { ...issuerRequest(claims, state), about: key.path });
   return ok({ use, call, state });
 }
 
+/**
+ * `state` is read before what was revoked: who sees a change of the path sees every revocation that
+ * came before it. A use and the request that it was made by are seen in one moment.
+ */
 async function refusalOf(
   { views }: IssuingParts,
   { claims, key, operation, nowMs, isRepeat }: Use,
+  state = stateOf(views, key),
 ): Promise<Rejection | undefined> {
   const revocations = await views.revocations(claims);
-  const isUsed = claims.once && !isRepeat && views.isTokenUsed(claims.jti);
-  const state = stateOf(views, key);
+  const isUsed = claims.once && !isRepeat() && views.isTokenUsed(claims.jti);
   return refuseUse(claims, { ...key, operation, nowMs, state, isUsed, revocations });
 }
 
