@@ -23,7 +23,8 @@ export interface Start {
   readonly wrapper?: readonly string[];
 }
 
-const startDeadlineMs = 60_000;
+/** Under strace, on a machine that is busy with other things. */
+const startDeadlineMs = 180_000;
 
 /** The server once it is ready, or how it ended before that. */
 export async function start({ dataDir, env = {}, wrapper = [] }: Start): Promise<Running | Death> {
