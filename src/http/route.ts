@@ -29,21 +29,22 @@ export interface Route {
   /** Literal, beginning with a slash and not ending with one. */
   readonly prefix: string;
   /** What follows the prefix: nothing, one segment, one segment and a word, or a bucket and a path. */
-  readonly tail: 'nothing' | 'id' | 'bucket' | 'bucket/empty' | 'object';
+  readonly tail:
+    | 'nothing'
+    | 'id'
+    | `id/${string}`
+    | 'name'
+    | `name/${string}`
+    | 'bucket'
+    | 'bucket/empty'
+    | 'object';
   /** HEAD is answered wherever GET is. */
   readonly methods: Readonly<Partial<Record<Method, Endpoint>>>;
 }
 
-const tails: Readonly<Record<Route['tail'], string>> = {
-  nothing: '',
-  id: '/:id',
-  bucket: '/:bucket',
-  'bucket/empty': '/:bucket/empty',
-  object: '/:bucket/:path{.*}',
-};
-
 export function patternOf({ prefix, tail }: Route): string {
-  return prefix + tails[tail];
+  if (tail === 'nothing') return prefix;
+  return tail === 'object' ? `${prefix}/:bucket/:path{.*}` : `${prefix}/:${tail}`;
 }
 
 export function isMethod(text: string | undefined): text is Method {

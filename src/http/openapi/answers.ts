@@ -1,6 +1,8 @@
 /** The answers' schemas under the names by which the document refers to them. */
 import type { z } from 'zod';
+import * as consumers from '../consumers/schemas.ts';
 import * as events from '../events/schemas.ts';
+import * as webhooks from '../webhooks/schemas.ts';
 import * as shapes from './answer-schemas.ts';
 import type { AnswerName } from './operation.ts';
 import * as operator from './operator-schemas.ts';
@@ -27,6 +29,15 @@ export const answers: Readonly<Record<AnswerName | 'Problem', z.ZodType>> = {
   BucketQuery: shapes.bucketQuery,
   Event: events.storageEvent,
   EventsToken: events.eventsToken,
+  Consumer: consumers.consumer,
+  Consumers: consumers.consumers,
+  Acknowledged: consumers.acknowledged,
+  Webhook: webhooks.webhook,
+  WebhookWithParked: webhooks.webhookWithParked,
+  Webhooks: webhooks.webhooks,
+  WebhookSecret: webhooks.webhookSecret,
+  WebhookTest: webhooks.tested,
+  WebhookReplay: webhooks.replayed,
   Live: operator.live,
   Ready: operator.ready,
   Status: operator.status,

@@ -10,11 +10,13 @@ import { type Endpoint, isMethod, patternOf, type Route } from '../route.ts';
 import { answers } from './answers.ts';
 import type { Operation, Operations, Parameter } from './operation.ts';
 import { bucketOperations } from './operations/buckets.ts';
+import { consumerOperations } from './operations/consumers.ts';
 import { eventOperations } from './operations/events.ts';
 import { objectOperations } from './operations/objects.ts';
 import { operatorOperations } from './operations/operators.ts';
 import { queryOperations } from './operations/query.ts';
 import { signedUrlOperations } from './operations/signed-urls.ts';
+import { webhookOperations } from './operations/webhooks.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -30,6 +32,8 @@ export const operations: Operations = {
   ...signedUrlOperations,
   ...queryOperations,
   ...eventOperations,
+  ...consumerOperations,
+  ...webhookOperations,
   ...operatorOperations,
 };
 
@@ -105,6 +109,8 @@ function tagOf(name: string): string {
     object: 'objects',
     query: 'query',
     events: 'events',
+    consumers: 'consumers',
+    webhooks: 'webhooks',
     admin: 'admin',
   };
   return String(tags[first ?? ''] ?? 'origin');
@@ -117,6 +123,7 @@ function securityOf(access: Endpoint['access']): Json[] {
 const limits: Readonly<Record<string, Json>> = {
   bucket: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' },
   path: { type: 'string', minLength: 1, maxLength: 1024 },
+  name: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' },
 };
 
 function pathParameters(name: string): Json[] {
