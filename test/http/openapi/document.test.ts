@@ -16,7 +16,9 @@ let document: Document;
 let ajv: Ajv2020;
 
 beforeAll(async () => {
-  door = await startStoreDoor({ publicUrl: 'http://files.test' });
+  const send = async () => ({ kind: 'failed', error: 'timeout' }) as const;
+  const rig = { followers: { send } };
+  door = await startStoreDoor({ publicUrl: 'http://files.test', rig });
   const answer = await fetch(`${door.origin}/openapi.json`);
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
   document = (await answer.json()) as Document;
@@ -253,6 +255,54 @@ describe('every route answers what the document says', () => {
     const [type = ''] = (stream.headers.get('content-type') ?? '').split(';');
     expect(Object.keys(described[stream.status]?.content ?? {})).toEqual([type]);
     seen.add(`GET ${path}`);
+  });
+
+  test('consumers', async () => {
+    const path = `${api}/consumers/{name}`;
+    const of = (word: string) => ({ path: path + word, at: `${api}/consumers/one${word}` });
+    await probe(json('/consumers/{name}', '/consumers/one', {}, { method: 'PUT' }));
+    await probe({ ...of(''), method: 'PUT', json: { from: '1-1' }, expected: 200 });
+    await probe(of(''));
+    await probe({ ...of(''), at: `${api}/consumers/none`, expected: 404 });
+    await probe({ path: `${api}/consumers` });
+    const stop = new AbortController();
+    const stream = await door.call('/consumers/one/events', { as: 'service', signal: stop.signal });
+    stop.abort();
+    expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    seen.add(`GET ${path}/events`);
+    const applied = await door.call('/admin/status', { as: 'service' });
+    const { epoch, positions } = (await applied.json()) as {
+      epoch: number;
+      positions: { applied: number };
+    };
+    const acked = { method: 'POST', json: { id: `${epoch}-${positions.applied}` } };
+    await probe({ ...of('/ack'), ...acked });
+    await probe({ ...of('/ack'), ...acked, json: { id: '5-5' }, expected: 410 });
+    await probe({ ...of('/ack'), ...acked, json: { id: 'x' }, expected: 400 });
+    await probe({ ...of(''), method: 'DELETE' });
+  });
+
+  test('webhooks', async () => {
+    const path = `${api}/webhooks/{id}`;
+    await probe(json('/webhooks', '/webhooks', { url: 'https://127.0.0.1/' }, { expected: 400 }));
+    const made = await door.call('/webhooks', {
+      method: 'POST',
+      as: 'service',
+      json: { url: 'https://8.8.8.8/' },
+    });
+    const { id } = (await made.json()) as { id: string };
+    await probe(json('/webhooks', '/webhooks', { url: 'https://8.8.8.8/' }));
+    await probe({ path: `${api}/webhooks` });
+    const of = (word: string) => ({ path: path + word, at: `${api}/webhooks/${id}${word}` });
+    await probe(of(''));
+    for (const word of ['test', 'rotate', 'pause', 'resume', 'replay']) {
+      await probe({ ...of(`/${word}`), method: 'POST' });
+      const other = `${api}/webhooks/none/${word}`;
+      await probe({ ...of(`/${word}`), at: other, method: 'POST', expected: 404 });
+    }
+    await probe({ ...of('/replay'), method: 'POST', json: { from: '5-5' }, expected: 410 });
+    await probe({ ...of(''), method: 'DELETE' });
+    await probe({ ...of(''), expected: 404 });
   });
 
   test('what operators ask', async () => {
