@@ -10,11 +10,13 @@ interface Signing {
   readonly key?: string | Buffer;
 }
 
+const aDaySeconds = 24 * 3600;
+
 export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** An HS256 token that is valid for an hour unless the claims say otherwise. */
+/** An HS256 token that outlives the longest torture run, unless the claims say otherwise. */
 export function hs256(claims: Claims, { header = {}, key = secret }: Signing = {}): string {
   const input = signingInput({ alg: 'HS256', typ: 'JWT', ...header }, claims);
   return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`;
@@ -32,7 +34,7 @@ export function asymmetric(claims: Claims, header: Claims & { alg: string }, key
 
 /** Header and claims, encoded, without a signature. */
 export function signingInput(header: Claims, claims: Claims): string {
-  const body = { iat: nowSeconds(), exp: nowSeconds() + 3600, ...claims };
+  const body = { iat: nowSeconds(), exp: nowSeconds() + aDaySeconds, ...claims };
   return `${base64url(header)}.${base64url(body)}`;
 }
 
