@@ -127,7 +127,25 @@ export interface BlobStore {
   restore(entry: Quarantined): Promise<boolean>;
   /** Frees the bytes of a quarantined thing; false where it is gone already. */
   purge(entry: Quarantined): Promise<boolean>;
+  /**
+   * Gives back the room of what was removed, where that takes more than the removal. Rejects with the
+   * signal's reason where it aborts; what it did until then stays.
+   */
+  compact(run: CompactionRun): Promise<CompactionReport>;
   close(): Promise<void>;
+}
+
+export interface CompactionRun {
+  readonly signal: AbortSignal;
+  /** Called with each number of bytes that is copied; resolves when it may be. */
+  readonly throttle: (bytes: number) => Promise<void>;
+}
+
+export interface CompactionReport {
+  /** Packs that are gone. */
+  readonly packs: number;
+  /** Their bytes, less those that were copied. */
+  readonly freedBytes: number;
 }
 
 export interface StagingReport {

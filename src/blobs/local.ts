@@ -104,7 +104,14 @@ async function openFile(disk: BlobStore, packs: Packs, facts: BlobFacts): Promis
   }
 }
 
-type Keeping = 'remove' | 'published' | 'quarantine' | 'quarantined' | 'restore' | 'purge';
+type Keeping =
+  | 'remove'
+  | 'published'
+  | 'quarantine'
+  | 'quarantined'
+  | 'restore'
+  | 'purge'
+  | 'compact';
 
 function keeping(disk: BlobStore, packs: Packs): Pick<BlobStore, Keeping> {
   return {
@@ -128,5 +135,6 @@ function keeping(disk: BlobStore, packs: Packs): Pick<BlobStore, Keeping> {
       packs.isMine(entry) ? packs.restore(entry) : disk.restore(entry),
     purge: async (entry: Quarantined) =>
       packs.isMine(entry) ? packs.purge(entry) : disk.purge(entry),
+    compact: (run) => packs.compact(run),
   };
 }

@@ -39,6 +39,7 @@ export function openMemoryBlobs(options: { readonly newBlobId: () => BlobId }): 
     discard: async (blobId) => void staged.delete(blobId),
     publish: async (blobIds) => ({ missing: blobIds.filter((blobId) => !publishOne(blobId)) }),
     finalize: async () => {},
+    compact: async () => ({ packs: 0, freedBytes: 0 }),
     async open(facts) {
       const bytes = bytesOf(facts.blobId);
       if (!bytes) throw new BlobMissing(`blob ${facts.blobId} is neither published nor staged`);

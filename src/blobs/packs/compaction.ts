@@ -13,6 +13,7 @@
 import { join } from 'node:path';
 import { type Files, hasCode, type OpenFile } from '#files';
 import type { BlobId } from '../../domain/names.ts';
+import type { CompactionReport, CompactionRun } from '../blob-store.ts';
 import {
   decodeNeedle,
   isWholeNeedle,
@@ -25,19 +26,6 @@ import {
 import { type Location, type Locations, publishedAt } from './locations.ts';
 import { type PackContent, readPack } from './read-pack.ts';
 import type { Place } from './writer.ts';
-
-export interface CompactionRun {
-  readonly signal: AbortSignal;
-  /** Called with each number of bytes that was read; resolves when the next may be. */
-  readonly throttle: (bytes: number) => Promise<void>;
-}
-
-export interface CompactionReport {
-  /** Packs that are gone. */
-  readonly compacted: number;
-  /** Bytes that were freed, less those that were copied. */
-  readonly freedBytes: number;
-}
 
 export interface CompactionParts {
   readonly files: Files;
@@ -68,12 +56,7 @@ export async function compactPacks(
   for (const pack of await namedPacks(parts)) {
     if (emptied.delete(pack)) parts.warn('a pack that lacks a needle is not compacted', { pack });
   }
-  let freedBytes = 0;
-  for (const [pack, { sizeBytes, copiedBytes, dead }] of emptied) {
-    await removePack(parts, pack, dead);
-    freedBytes += sizeBytes - copiedBytes;
-  }
-  return { compacted: emptied.size, freedBytes };
+  return removePacks(parts, emptied);
 }
 
 /** Sealed packs of which less than half is alive. */
@@ -159,18 +142,27 @@ async function namedPacks({ locations, staged }: CompactionParts): Promise<Set<n
   return named;
 }
 
-async function removePack(
+/** Rows of the dead go last: a pack that came back without them would bring the dead back. */
+async function removePacks(
   { files, directory, packs, drop, locations }: CompactionParts,
-  pack: number,
-  dead: readonly BlobId[],
-): Promise<void> {
-  packs.delete(pack);
-  drop(pack);
-  await files.remove(join(directory, packName(pack))).catch(absent);
-  for (const blobId of dead) {
-    const location = locations.get(blobId);
-    if (location?.state === 'dead' && location.pack === pack) locations.set(blobId, undefined);
+  emptied: ReadonlyMap<number, Emptied>,
+): Promise<CompactionReport> {
+  let freedBytes = 0;
+  for (const [pack, { sizeBytes, copiedBytes }] of emptied) {
+    packs.delete(pack);
+    drop(pack);
+    await files.remove(join(directory, packName(pack))).catch(absent);
+    freedBytes += sizeBytes - copiedBytes;
   }
+  if (emptied.size > 0) await files.syncDirectory(directory);
+  for (const [pack, { dead }] of emptied) {
+    for (const blobId of dead) {
+      const location = locations.get(blobId);
+      if (location?.state === 'dead' && location.pack === pack) locations.set(blobId, undefined);
+    }
+    await locations.room();
+  }
+  return { packs: emptied.size, freedBytes };
 }
 
 interface Source {

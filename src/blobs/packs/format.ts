@@ -10,7 +10,9 @@ import type { BlobId } from '../../domain/names.ts';
 const PACK_MAGIC = Buffer.from([0x61, 0x65, 0x72, 0x6f, 0x70, 0x61, 0x63, 0x01]);
 const VERSION = 1;
 const PACK_ID_BYTES = 16;
-export const PACK_HEADER_BYTES = 64;
+/** The header stands there twice, so that one damaged sector does not take a pack's name away. */
+export const PACK_HEADER_BYTES = 128;
+const COPY_BYTES = 64;
 
 const NEEDLE_MAGIC = Buffer.from([0xae, 0x9e, 0xed, 0x1e]);
 export const NEEDLE_HEADER_BYTES = 40;
@@ -88,7 +90,7 @@ export function aligned(offset: number): number {
 }
 
 export function encodePackHeader({ id, number }: PackKey, createdMs: number): Buffer {
-  const bytes = Buffer.alloc(PACK_HEADER_BYTES);
+  const bytes = Buffer.alloc(COPY_BYTES);
   bytes.set(PACK_MAGIC, packField.magic);
   bytes.writeUInt16LE(VERSION, packField.version);
   bytes.writeUInt32LE(PACK_HEADER_BYTES, packField.headerBytes);
@@ -96,12 +98,21 @@ export function encodePackHeader({ id, number }: PackKey, createdMs: number): Bu
   bytes.writeBigUInt64LE(BigInt(number), packField.number);
   bytes.writeBigUInt64LE(BigInt(createdMs), packField.createdMs);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, packCrcAt)), packCrcAt);
-  return bytes;
+  return Buffer.concat([bytes, bytes]);
 }
 
-/** undefined where these are not the first bytes of the pack of that number. */
-export function decodePackHeader(bytes: Buffer, number: number): PackKey | undefined {
-  if (bytes.length < PACK_HEADER_BYTES || !startsWith(bytes, 0, PACK_MAGIC)) return undefined;
+/** The first bytes of the pack of that number: its key, and whether both copies say so. */
+export function decodePackHeader(
+  bytes: Buffer,
+  number: number,
+): { readonly key: PackKey | undefined; readonly isWhole: boolean } {
+  const first = decodeCopy(bytes.subarray(0, COPY_BYTES), number);
+  const second = decodeCopy(bytes.subarray(COPY_BYTES), number);
+  return { key: first ?? second, isWhole: first?.seed === second?.seed && first !== undefined };
+}
+
+function decodeCopy(bytes: Buffer, number: number): PackKey | undefined {
+  if (bytes.length < COPY_BYTES || !startsWith(bytes, 0, PACK_MAGIC)) return undefined;
   const header = bytes.subarray(0, packCrcAt);
   if (crc32(header) !== bytes.readUInt32LE(packCrcAt)) return undefined;
   const isKnown =

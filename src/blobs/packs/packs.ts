@@ -9,17 +9,18 @@
  * compacted. The row is what counts, and the needles never change.
  */
 import type { BlobId } from '../../domain/names.ts';
-import type { BlobFacts, OpenBlob, Quarantined } from '../blob-store.ts';
-import { BlobDamaged } from '../blob-store.ts';
+import {
+  BlobDamaged,
+  type BlobFacts,
+  type CompactionReport,
+  type CompactionRun,
+  type OpenBlob,
+  type Quarantined,
+} from '../blob-store.ts';
 import { type ByteSource, checkedBytes } from '../checked-bytes.ts';
 import { takingTurns } from '../concurrency.ts';
 import { writeCheckpoint } from './checkpoint.ts';
-import {
-  type CompactionParts,
-  type CompactionReport,
-  type CompactionRun,
-  compactPacks,
-} from './compaction.ts';
+import { type CompactionParts, compactPacks } from './compaction.ts';
 import { type Descriptors, descriptorsOn } from './descriptors.ts';
 import { draftNeedle, isHeaderOf, NEEDLE_HEADER_BYTES } from './format.ts';
 import { type Location, type Locations, publishedAt } from './locations.ts';

@@ -58,8 +58,8 @@ async function contentOf(file: OpenFile, number: number): Promise<PackContent> {
   const head = decodePackHeader(await readAt(file, 0, PACK_HEADER_BYTES), number);
   const tailAt = Math.max(0, sizeBytes - TAIL_BYTES);
   const tail = decodeTail(await readAt(file, tailAt, TAIL_BYTES), { number, sizeBytes });
-  const key = head ?? tail?.key;
-  const damage: PackContent['damage'] = head || sizeBytes < PACK_HEADER_BYTES ? [] : ['header'];
+  const key = head.key ?? tail?.key;
+  const damage: PackContent['damage'] = head.isWhole ? [] : ['header'];
   // A tail of another pack is somebody's bytes at the end of an unsealed one.
   const isSealed = tail !== undefined && key !== undefined && tail.key.seed === key.seed;
   if (!key) return { key, isSealed: false, sizeBytes, needles: [], damage };

@@ -51,6 +51,9 @@ export interface SweepReport
     OrphanReport,
     ReviewReport,
     Omit<MissingReport, 'findings'> {
+  /** Packs whose live bytes were copied elsewhere, and what room that gave back. */
+  readonly compacted_packs: number;
+  readonly compacted_bytes: number;
   /** Every current row has its blob. */
   readonly ok: boolean;
   readonly findings: MissingReport['findings'];
@@ -75,6 +78,9 @@ export interface Upkeep {
   /** The check from rows to blobs alone, as it follows a start. Rejects with the signal's reason. */
   findMissing(signal: AbortSignal): Promise<void>;
 }
+
+/** Bytes a second that a sweep copies out of packs that are mostly dead. */
+const compactionRate = 32 * 1024 * 1024;
 
 /** Bytes a second that `blobs-verify` reads unless told. */
 const defaultRate = 64 * 1024 * 1024;
@@ -168,12 +174,23 @@ async function sweep(
   figures.orphansFound += orphans.orphans;
   const graceMs = settings.orphanGraceMs;
   const review = await reviewQuarantine({ ...trusting, graceMs }, signal);
+  const throttle = createThrottle(parts, compactionRate, signal);
+  const { packs, freedBytes } = await parts.blobs.compact({ signal, throttle });
   const { findings, ...missing } = await findMissing(parts, signal, looked);
   figures.orphans = orphans.orphans;
   figures.quarantine = { count: review.quarantined, bytes: review.quarantined_bytes };
   figures.missing = missing.missing;
   figures.lastSweepMs = parts.clock.now();
-  return { ok: missing.missing === 0, ...collected, ...orphans, ...review, ...missing, findings };
+  return {
+    ok: missing.missing === 0,
+    ...collected,
+    ...orphans,
+    ...review,
+    compacted_packs: packs,
+    compacted_bytes: freedBytes,
+    ...missing,
+    findings,
+  };
 }
 
 function assertTrusted({ untrusted }: Pick<UpkeepParts, 'untrusted'>): void {
