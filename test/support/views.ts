@@ -1,11 +1,13 @@
-/** Views in memory, with an applier that publishes nothing. */
+/** Views in memory, with an applier that publishes nothing, and records for it. */
 import { MemoryLevel } from 'memory-level';
-import type { Observe } from '../../src/domain/effects.ts';
+import type { Counter, Observe } from '../../src/domain/effects.ts';
+import type { CommittedRecord } from '../../src/domain/events.ts';
 import type { Position } from '../../src/domain/names.ts';
 import { type ApplierOptions, openApplier } from '../../src/views/applier.ts';
 import type { FenceInfo } from '../../src/views/fences.ts';
 import { openViews } from '../../src/views/open-views.ts';
 import { openViewsStore, type ViewsDatabase } from '../../src/views/store.ts';
+import { RandomLog, type Step } from './random-log.ts';
 
 export const silent: Observe = {
   debug() {},
@@ -35,4 +37,27 @@ export async function memoryViews(options: Partial<ApplierOptions> = {}) {
     ...options,
   });
   return { database, store, applier, fences, views: openViews(store) };
+}
+
+/** A bucket, then `count` uploads of other paths or the same. */
+export function uploads(count: number): CommittedRecord[] {
+  const steps: Step[] = Array.from({ length: count }, (_, index) => [8, 0, index, 1 + index]);
+  return new RandomLog([[0, 0, 0, 0], ...steps]).records;
+}
+
+export function lastOf(records: readonly CommittedRecord[]): Position {
+  return records.at(-1)?.position ?? (0 as Position);
+}
+
+/** What an applier says and counts. */
+export function watching() {
+  const said: string[] = [];
+  const counted: Counter[] = [];
+  const observe: Observe = {
+    ...silent,
+    warn: (message) => void said.push(message),
+    error: (message) => void said.push(message),
+    count: (counter) => void counted.push(counter),
+  };
+  return { said, counted, observe };
 }

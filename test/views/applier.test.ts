@@ -1,30 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Counter, Observe } from '../../src/domain/effects.ts';
 import type { CommittedRecord } from '../../src/domain/events.ts';
 import type { BlobId, Position } from '../../src/domain/names.ts';
 import { openMemoryJournal } from '../../src/journal/index.ts';
 import type { CommittedFrame } from '../../src/journal/journal.ts';
 import { ApplierClosed, ApplyFailed } from '../../src/views/applier.ts';
-import type { FenceInfo } from '../../src/views/fences.ts';
 import { crcsKey, lastReleaseKey } from '../../src/views/keys.ts';
-import { PROJECTION } from '../../src/views/projection.ts';
 import { deferred } from '../support/deferred.ts';
 import { framesOf, RandomLog, type Step } from '../support/random-log.ts';
-import { memoryViews, silent } from '../support/views.ts';
-
-/** A bucket, then `count` uploads of other paths or the same. */
-function uploads(count: number): CommittedRecord[] {
-  const steps: Step[] = Array.from({ length: count }, (_, index) => [8, 0, index, 1 + index]);
-  return new RandomLog([[0, 0, 0, 0], ...steps]).records;
-}
+import { lastOf, memoryViews, uploads, watching } from '../support/views.ts';
 
 const blobsOf = (records: readonly CommittedRecord[]) =>
   records.flatMap(({ event }) => (event.type === 'object.stored' ? [event.object.blob_id] : []));
-
-function lastOf(records: readonly CommittedRecord[]): Position {
-  return records.at(-1)?.position ?? (0 as Position);
-}
 
 /** Frames that the test hands out one by one. */
 function handed() {
@@ -55,18 +42,6 @@ function handed() {
       wake();
     },
   };
-}
-
-function watching() {
-  const said: string[] = [];
-  const counted: Counter[] = [];
-  const observe: Observe = {
-    ...silent,
-    warn: (message) => void said.push(message),
-    error: (message) => void said.push(message),
-    count: (counter) => void counted.push(counter),
-  };
-  return { said, counted, observe };
 }
 
 describe('the applier', () => {
@@ -300,100 +275,6 @@ describe('the applier', () => {
     expect(writes).toBeLessThan(records.length / 2);
     expect(applier.applied).toBe(lastOf(records));
   });
-});
-
-describe('a fence', () => {
-  it('is due after so many records, and says position and totals of one instant', async () => {
-    const records = uploads(30);
-    const { applier, fences } = await memoryViews({ fenceEvery: { records: 7, bytes: 1e9 } });
-    for (const record of records) await applier.replay(framesOf([record]));
-    await applier.close();
-    expect(fences.length).toBe(Math.floor(records.length / 7));
-    for (const fence of fences) expectTrue(fence, records);
-  });
-
-  it('is due after so many bytes', async () => {
-    const { applier, fences } = await memoryViews({ fenceEvery: { records: 1e9, bytes: 1 } });
-    await applier.replay(framesOf(uploads(3), [10]));
-    await applier.close();
-    expect(fences.length).toBe(1);
-  });
-
-  it('is written only after a flush that began once its rows were written', async () => {
-    const records = uploads(9);
-    const steps: string[] = [];
-    const made = await memoryViews({
-      fenceEvery: { records: 1, bytes: 1 },
-      fence: async ({ position }) => void steps.push(`fence ${position}`),
-    });
-    made.store.flush = async () => void steps.push(`flush ${made.store.applied}`);
-    for (const record of records) await made.applier.replay(framesOf([record]));
-    await made.applier.close();
-    const expected = records.flatMap(({ position }) => [`flush ${position}`, `fence ${position}`]);
-    expect(steps).toEqual(expected);
-  });
-
-  it('that fails is not fatal: the next one is due in its time', async () => {
-    const { said, observe } = watching();
-    const { applier } = await memoryViews({
-      observe,
-      fenceEvery: { records: 2, bytes: 1e9 },
-      fence: () => Promise.reject(new Error('ENOSPC')),
-    });
-    const records = uploads(6);
-    for (const record of records) await applier.replay(framesOf([record]));
-    await applier.close();
-    expect(applier.applied).toBe(lastOf(records));
-    expect(said.length).toBeGreaterThan(1);
-  });
-
-  it('stands right behind a retention before anything later is applied', async () => {
-    const { records } = new RandomLog([
-      [0, 0, 0, 0],
-      [8, 0, 0, 1],
-      [86, 100, 0, 0],
-      [8, 0, 1, 2],
-    ]);
-    const retention = records[2];
-    expect(retention?.event.type).toBe('retention.advanced');
-    const writing = deferred();
-    const reached = deferred();
-    const { applier } = await memoryViews({
-      fence: async ({ position }) => {
-        expect(position).toBe(retention?.position);
-        reached.resolve();
-        await writing.promise;
-      },
-    });
-    const replaying = applier.replay(framesOf(records, [10]));
-    await reached.promise;
-    expect(applier.applied).toBe(retention?.position);
-    writing.resolve();
-    await replaying;
-    expect(applier.applied).toBe(lastOf(records));
-  });
-
-  it('of a clean stop says what is applied', async () => {
-    const records = uploads(12);
-    const { applier, fences } = await memoryViews();
-    await applier.run(framesOf(records));
-    const fence = await applier.fence();
-    expect(fences).toEqual([fence]);
-    expectTrue(fence, records);
-  });
-
-  function expectTrue(fence: FenceInfo, records: readonly CommittedRecord[]) {
-    const rows = new Map<string, number>();
-    for (const { event, position } of records) {
-      if (event.type === 'object.stored' && position <= fence.position) {
-        rows.set(event.object.path, event.object.size);
-      }
-    }
-    const [totals] = fence.totals.map(([, value]) => value);
-    expect(totals?.count ?? 0).toBe(rows.size);
-    expect(totals?.bytes ?? 0).toBe([...rows.values()].reduce((sum, size) => sum + size, 0));
-    expect(fence).toMatchObject({ viewsId: 'views-1', projection: PROJECTION });
-  }
 });
 
 describe('a blob that was released', () => {

@@ -204,3 +204,10 @@ export const unlimited = {
 export function expectOneOf(reply: Reply, got: string, wanted: readonly string[]): void {
   expect(wanted, `${got}: ${reply.text()}`).toContain(got);
 }
+
+export const ids: Readonly<Partial<Record<CallerName, string>>> = {
+  stranger: 'stranger',
+  writer: 'writer',
+  boss: 'boss',
+  'service as stranger': 'stranger',
+};
