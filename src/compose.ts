@@ -21,6 +21,7 @@ import { accelOf } from './http/objects/accel.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import type { Call } from './service/service.ts';
 import type { Job, JobOptions } from './service/upkeep/jobs.ts';
+import { isLoopback } from './setting-kinds.ts';
 import { createSite } from './site.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { version } from './version.ts';
@@ -263,9 +264,11 @@ function storeOptions(
   };
 }
 
-/** A server also sweeps by itself. */
-function served({ cleanupIntervalMs: intervalMs }: Config, options: StoreOptions): StoreOptions {
-  return { ...options, upkeep: { ...options.upkeep, intervalMs } };
+/** A server also sweeps by itself, and sends to webhooks. */
+function served(config: Config, options: StoreOptions): StoreOptions {
+  const { cleanupIntervalMs: intervalMs, webhookAllow, host } = config;
+  const followers = { delivers: true, webhookAllow, httpAllowed: isLoopback(host) };
+  return { ...options, upkeep: { ...options.upkeep, intervalMs }, followers };
 }
 
 function viewsPlace({ layout }: Home) {

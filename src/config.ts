@@ -117,7 +117,6 @@ const idleFields = [
   'logRetentionMs',
   'metrics',
   'accessAudit',
-  'webhookAllow',
 ] as const satisfies readonly (keyof Config)[];
 
 /** The names that ask for something other than the default and get nothing: start-up says so. */

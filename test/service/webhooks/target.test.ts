@@ -173,6 +173,8 @@ describe('what the operator allows', () => {
     ['https://RECEIVER.internal./', ['receiver.internal'], ['10.1.2.3']],
     ['https://receiver.internal/', ['10.0.0.0/8'], ['10.1.2.3', '10.1.2.4']],
     ['https://localhost/', ['127.0.0.0/8', '::1/128'], ['127.0.0.1', '::1']],
+    ['https://localhost/', ['127.0.0.1/32'], ['127.0.0.1', '::1']],
+    ['https://localhost/', ['localhost'], ['127.0.0.1', '::1']],
   ])('%s may be reached with %j', async (url, allow, resolved) => {
     expect(await verdict(url, { allow, resolved })).toBe('allowed');
   });

@@ -87,7 +87,12 @@ export async function checkHost(
       ? { kind: 'allowed', addresses: [{ address: literal, family }] }
       : { kind: 'forbidden' };
   }
-  const addresses = await resolve(withoutDot(hostname), signal).catch(() => []);
+  const host = withoutDot(hostname);
+  const resolved = await resolve(host, signal).catch(() => []);
+  // Of this machine's two addresses the operator may mean one.
+  const addresses = resolved.filter(
+    ({ address }) => host !== 'localhost' || isNamed || allow.address(address),
+  );
   const isPrivate = !isNamed && isPrivateName(hostname);
   if (addresses.length === 0) return { kind: isPrivate ? 'forbidden' : 'unresolved' };
   const areAllowed = addresses.every(({ address }) => isAllowed(address));
