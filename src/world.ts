@@ -29,10 +29,32 @@ export function createObserve(options: {
 }): ObserveWithCounts {
   const { level, isTty } = options;
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  const formatters = { level: (label: string) => ({ level: label }) };
-  return observeBy(
-    isTty ? pino(base, pretty({ colorize: true, sync: true })) : pino({ ...base, formatters }),
-  );
+  if (isTty) return observeBy(pino(base, pretty({ colorize: true, sync: true })));
+  const shape = { ...base, formatters: { level: (label: string) => ({ level: label }) } };
+  if (level === 'silent') return observeBy(pino(shape));
+  const lines = pino.destination({ dest: 1, sync: false, ...lateness });
+  const logger = pino(shape, lines);
+  tellOfDropped(lines, logger);
+  return observeBy(logger);
+}
+
+/**
+ * No request waits for whoever reads the log: lines go out in bundles, a moment later, and at the end of
+ * the process what is left. A reader that stands still costs this many bytes, and then lines.
+ */
+const lateness = { minLength: 4096, periodicFlush: 20, maxLength: 8 * 1024 * 1024 };
+
+function tellOfDropped(lines: ReturnType<typeof pino.destination>, logger: Logger): void {
+  let dropped = 0;
+  lines.on('drop', () => {
+    dropped += 1;
+  });
+  lines.on('drain', () => {
+    if (dropped === 0) return;
+    const count = dropped;
+    dropped = 0;
+    logger.warn({ lines: count }, 'lines of the log were dropped: their reader is too slow');
+  });
 }
 
 function observeBy(logger: Logger): ObserveWithCounts {

@@ -6,7 +6,7 @@ import type { ViewsStore } from './store.ts';
 import type { Drain } from './views.ts';
 
 export function readBucket(store: ViewsStore, name: BucketName): BucketRow | undefined {
-  return store.get(bucketKey(name)) as BucketRow | undefined;
+  return store.getKept(bucketKey(name)) as BucketRow | undefined;
 }
 
 /** In order of name. */

@@ -44,6 +44,9 @@ export interface RowIterator {
   close(): Promise<void>;
 }
 
+/** Rows that are kept decoded, at most. */
+const MAX_KEPT = 1000;
+
 /** How many entries are asked of an iterator in one call. */
 export const PAGE = 1000;
 
@@ -86,6 +89,7 @@ export class ViewsStore {
   readonly created: boolean;
   readonly #database: ViewsDatabase;
   readonly #flush: () => Promise<void>;
+  readonly #kept = new Map<string, unknown>();
   #applied: Position;
 
   constructor({ database, flush }: ViewsStoreOptions, found: Found) {
@@ -108,6 +112,21 @@ export class ViewsStore {
   /** Replay starts over from `position`, whatever the rows claim. */
   restartAt(position: Position): void {
     this.#applied = position;
+  }
+
+  /**
+   * As `get` without a snapshot, of a row that nearly every request reads: it is read once until a batch
+   * that writes rows of its kind.
+   */
+  getKept(key: Buffer): unknown {
+    const name = key.toString('latin1');
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept;
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
+    this.#kept.set(name, value);
+    return value;
   }
 
   /** The value at `key`, or undefined. Throws ViewsDamaged. */
@@ -163,9 +182,20 @@ export class ViewsStore {
   /** Writes all of a batch or nothing; resolves to its size in bytes. */
   async write({ operations, applied }: ViewsBatch): Promise<number> {
     const own = { key: metaKey('applied'), value: applied };
-    const bytes = await writeBatch(this.#database, [...operations, own]);
-    this.#applied = applied;
-    return bytes;
+    try {
+      const bytes = await writeBatch(this.#database, [...operations, own]);
+      this.#applied = applied;
+      return bytes;
+    } finally {
+      // What was read while the batch was on its way may be older than it.
+      this.#forget(operations);
+    }
+  }
+
+  #forget(operations: readonly Operation[]): void {
+    if (this.#kept.size === 0) return;
+    const kinds = new Set([...this.#kept.keys()].map((name) => name.charCodeAt(0)));
+    if (operations.some(({ key }) => kinds.has(key[0] ?? 0))) this.#kept.clear();
   }
 
   /** See ViewsStoreOptions.flush. */

@@ -131,6 +131,36 @@ describe("an object's row", () => {
   });
 });
 
+describe('rows that are kept', () => {
+  const key = Buffer.from('bone');
+  const at = (applied: number) => applied as Position;
+
+  it('are those of the last batch that was written, also when read while it was', async () => {
+    const { store } = await memoryViews();
+    await store.write({ operations: [{ key, value: 'first' }], applied: at(1) });
+    expect([store.getKept(key), store.getKept(key)]).toEqual(['first', 'first']);
+    const other = [{ key: objectKey(7 as KeyspaceId, 'a'), value: 'x' }];
+    await store.write({ operations: other, applied: at(2) });
+    expect(store.getKept(key)).toBe('first');
+    const writing = store.write({ operations: [{ key, value: 'second' }], applied: at(3) });
+    expect(store.getKept(key)).toBe('first');
+    await writing;
+    expect(store.getKept(key)).toBe('second');
+    await store.write({ operations: [{ key, value: undefined }], applied: at(4) });
+    expect(store.getKept(key)).toBeUndefined();
+  });
+
+  it('are few, and whole', async () => {
+    const { store } = await memoryViews();
+    const keys = Array.from({ length: 2500 }, (_, index) => Buffer.from(`b${index}`));
+    const operations = keys.map((one, index) => ({ key: one, value: index }));
+    await store.write({ operations, applied: at(1) });
+    for (const round of [1, 2]) {
+      for (const [index, one] of keys.entries()) expect(store.getKept(one), `${round}`).toBe(index);
+    }
+  });
+});
+
 describe('views with a flipped bit', () => {
   const steps = Array.from({ length: 60 }, (_, n) => [(n * 7) % 100, n, n * 3, n * 5] as const);
   const log = new RandomLog([[0, 0, 0, 0], ...steps]);
