@@ -19,7 +19,7 @@ import { minSecretBytes, parseKeySet } from './http/key-set.ts';
 import { createRateLimits } from './http/limits/rate-limits.ts';
 import { accelOf } from './http/objects/accel.ts';
 import { createServer, type HttpServer } from './http/server.ts';
-import type { Call } from './service/service.ts';
+import type { Call, Service } from './service/service.ts';
 import type { Job, JobOptions } from './service/upkeep/jobs.ts';
 import { isLoopback } from './setting-kinds.ts';
 import { createSite } from './site.ts';
@@ -69,14 +69,12 @@ export async function serve(config: Config, output: Output): Promise<Running> {
     const url = urlOf(address);
     observe.info('listening', { url, data_dir: home.layout.directory, version });
     store = await openStore(served(config, storeOptions(config, { home, observe })));
-    const { authenticate } = keys;
     const accel = accelOf(config.accel, home.layout.directory);
     const settings = { jsonBodyBytes, maxFileSizeBytes, publicUrl, accel };
     const limits = createRateLimits(config);
     const site = createSite();
-    http.open(
-      createHttp({ service: store.service, authenticate, observe, limits, site, settings }).app,
-    );
+    const { service } = store;
+    http.open(createHttp({ ...keys, service, observe, limits, site, settings }).app);
     observe.info('ready', { url });
     await greet(output, { url, signIn: keys.signIn, dataDir: config.dataDir }, observe);
     return supervise({ http, store, home, observe, url });
@@ -164,13 +162,11 @@ export async function rebuildViews(
   onProgress: (progress: { readonly records: number; readonly total: number }) => void,
 ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }> {
   return withHome(config, async (home) => {
-    const options = storeOptions(config, { home, observe: quiet() });
-    const rebuilt = await digestOfStore({
-      ...options,
+    return digestOfStore({
+      ...storeOptions(config, { home, observe: quiet() }),
       rebuild: true,
       onProgress: (records, total) => onProgress({ records, total }),
     });
-    return rebuilt;
   });
 }
 
@@ -183,45 +179,58 @@ export async function runJob(
   { kind, options }: { readonly kind: string; readonly options: JobOptions },
   run: { readonly onProgress: (progress: Job['progress']) => void; readonly signal: AbortSignal },
 ): Promise<Result<Job>> {
-  return withHome(config, async (home) => {
-    const store = await openStore(storeOptions(config, { home, observe: quiet() }));
-    try {
-      await store.settled();
-      const started = await store.service.admin.startJob(operator, kind, options);
-      if (!started.ok) return started;
-      const { id } = started.value;
-      const cancel = () => void store.service.admin.cancelJob(operator, id);
-      run.signal.addEventListener('abort', cancel);
-      if (run.signal.aborted) cancel();
-      const watching = setInterval(() => {
-        const job = store.jobs.find(id);
-        if (job) run.onProgress(job.progress);
-      }, progressEveryMs);
-      const ended = await store.jobs.ended(id);
-      clearInterval(watching);
-      return ok(ended ?? started.value);
-    } finally {
-      await store.close();
-    }
+  return withStore(config, async (store) => {
+    await store.settled();
+    const started = await store.service.admin.startJob(operator, kind, options);
+    if (!started.ok) return started;
+    const { id } = started.value;
+    const cancel = () => void store.service.admin.cancelJob(operator, id);
+    run.signal.addEventListener('abort', cancel);
+    if (run.signal.aborted) cancel();
+    const watching = setInterval(() => {
+      const job = store.jobs.find(id);
+      if (job) run.onProgress(job.progress);
+    }, progressEveryMs);
+    const ended = await store.jobs.ended(id);
+    clearInterval(watching);
+    return ok(ended ?? started.value);
   });
+}
+
+/** Asks the use cases of a directory that nobody serves. Throws HomeLocked. */
+export async function askOffline<T>(
+  config: Config,
+  ask: (service: Service, call: Call) => Promise<T>,
+): Promise<T> {
+  return withStore(config, ({ service }) => ask(service, operator));
 }
 
 /** Whoever may open the directory. */
 const operator: Call = { caller: { kind: 'service', id: null }, requestId: 'command' };
 const progressEveryMs = 100;
 
-async function digestOfStore(
+function digestOfStore(
   options: StoreOptions,
 ): Promise<ViewsDigest & { readonly records: number; readonly tookMs: number }> {
+  return useStore(options, async ({ views, report }) => ({
+    digest: await views.digest(),
+    position: views.applied,
+    records: report.replayed_records,
+    tookMs: report.took_ms,
+  }));
+}
+
+/** The store of a directory that nobody serves, recovered as a start does it. Throws HomeLocked. */
+function withStore<T>(config: Config, use: (store: Store) => Promise<T>): Promise<T> {
+  return withHome(config, (home) =>
+    useStore(storeOptions(config, { home, observe: quiet() }), use),
+  );
+}
+
+async function useStore<T>(options: StoreOptions, use: (store: Store) => Promise<T>): Promise<T> {
   const store = await openStore(options);
   try {
-    const { views, report } = store;
-    return {
-      digest: await views.digest(),
-      position: views.applied,
-      records: report.replayed_records,
-      tookMs: report.took_ms,
-    };
+    return await use(store);
   } finally {
     await store.close();
   }

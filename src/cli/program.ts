@@ -8,6 +8,7 @@ import { addQuarantine } from './blobs/quarantine.ts';
 import { addBlobsSweep } from './blobs/sweep.ts';
 import { addBlobsVerify } from './blobs/verify.ts';
 import type { Run } from './command.ts';
+import { addConsumersList } from './consumers/list.ts';
 import { explain } from './failures.ts';
 import { addKeysList } from './keys/list.ts';
 import { addKeysRetire } from './keys/retire.ts';
@@ -22,6 +23,8 @@ import { addWalDump } from './wal/dump.ts';
 import { addWalInfo } from './wal/info.ts';
 import { addWalRepair } from './wal/repair.ts';
 import { addWalVerify } from './wal/verify.ts';
+import { addWebhooksList } from './webhooks/list.ts';
+import { addWebhooksReplay } from './webhooks/replay.ts';
 
 /** `argv`: what follows the program's name. Never rejects. */
 export async function runCli(
@@ -71,6 +74,11 @@ export function buildProgram(run: Run): Command {
   addKeysList(keys, run);
   addKeysRotate(keys, run);
   addKeysRetire(keys, run);
+  const consumers = group(program, 'consumers', 'Those who read the events under a name.');
+  addConsumersList(consumers, run);
+  const webhooks = group(program, 'webhooks', 'Where events are sent to.');
+  addWebhooksList(webhooks, run);
+  addWebhooksReplay(webhooks, run);
   return program;
 }
 

@@ -1,6 +1,7 @@
 /** What a command meets outside of itself: the terminal, the environment, signals, and the store. */
 import type { Config, ParsedConfig } from '../config.ts';
 import type { Result } from '../domain/result.ts';
+import type { Call, Service } from '../service/service.ts';
 import type { Job, JobOptions } from '../service/upkeep/jobs.ts';
 import type { ViewsVerification } from '../views/verify.ts';
 
@@ -37,6 +38,8 @@ export interface Compose {
     config: Config,
     options: { readonly signal: AbortSignal; readonly onProgress: (rows: number) => void },
   ): Promise<ViewsVerification | undefined>;
+  /** Asks the use cases of a directory, as the service role. Rejects with HomeLocked as the others do. */
+  askOffline<T>(config: Config, ask: (service: Service, call: Call) => Promise<T>): Promise<T>;
   /** Resolves once the job has ended, in whatever way. Rejects with HomeLocked as the others do. */
   runJob(config: Config, request: JobRequest, run: JobRun): Promise<Result<JobState>>;
 }

@@ -22,6 +22,7 @@ const commands = leavesOf(program, []);
 const needed: Readonly<Record<string, readonly string[]>> = {
   token: ['--sub', 'alice'],
   'keys retire': ['some-key'],
+  'webhooks replay': ['01966a2e-5d0c-7c3e-9d5a-0d8f3c1b2a4e'],
 };
 
 test('the commands are those that are built so far', () => {
@@ -31,6 +32,7 @@ test('the commands are those that are built so far', () => {
     'blobs quarantine restore',
     'blobs sweep',
     'blobs verify',
+    'consumers list',
     'keys list',
     'keys retire',
     'keys rotate',
@@ -43,6 +45,8 @@ test('the commands are those that are built so far', () => {
     'wal info',
     'wal repair',
     'wal verify',
+    'webhooks list',
+    'webhooks replay',
   ]);
 });
 

@@ -59,6 +59,7 @@ const refusing: Compose = {
   offlineDigest: () => Promise.reject(new Error('offlineDigest was not expected')),
   rebuildViews: () => Promise.reject(new Error('rebuildViews was not expected')),
   verifyViewsOffline: () => Promise.reject(new Error('verifyViewsOffline was not expected')),
+  askOffline: () => Promise.reject(new Error('askOffline was not expected')),
   runJob: () => Promise.reject(new Error('runJob was not expected')),
 };
 

@@ -2,8 +2,6 @@
 import { parseConsumerName } from '../../domain/consumers/consumer.ts';
 import { rejection } from '../../domain/rejection.ts';
 import { ok, type Result, refuse } from '../../domain/result.ts';
-import { instantText } from '../../domain/values/instants.ts';
-import type { ConsumerStatus } from '../../service/consumers/consumers.ts';
 import type { HttpParts } from '../app.ts';
 import { expiryOf } from '../authenticate.ts';
 import { filterOf, fromOf } from '../events/asking.ts';
@@ -17,6 +15,7 @@ import { parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer, type LiveBody } from '../wire/answer.ts';
 import { decodePercent } from '../wire/raw-path.ts';
 import { placeOfId } from './ids.ts';
+import { consumerJson } from './representation.ts';
 import { ackBody, consumerBody } from './schemas.ts';
 
 type Parts = HttpParts & { readonly streams: Streams };
@@ -130,18 +129,4 @@ const notAnId = rejection('InvalidRequest', 'The field "id" is not the id of an 
 function nameOf({ rest }: Request): Result<string> {
   const raw = rest.split('/', 1)[0] ?? '';
   return parseConsumerName(decodePercent(raw) ?? raw);
-}
-
-function consumerJson({ consumer, at, lag, isConnected }: ConsumerStatus) {
-  const { name, filter, owner_id, created_at, updated_at } = consumer;
-  return {
-    name,
-    ...filter,
-    owner_id,
-    created_at: instantText(created_at),
-    updated_at: instantText(updated_at),
-    position: at.position,
-    lag: { events: lag.events, seconds: Math.round(lag.ms) / 1000 },
-    connected: isConnected,
-  };
 }

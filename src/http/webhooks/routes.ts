@@ -1,18 +1,16 @@
 /** The webhook routes: bodies in, use cases called, JSON out. A secret is shown where it was made, only. */
-import type { Position } from '../../domain/names.ts';
-import { rejection } from '../../domain/rejection.ts';
-import { ok, type Result, refuse } from '../../domain/result.ts';
+import { ok, type Result } from '../../domain/result.ts';
 import type { Call } from '../../service/service.ts';
-import type { ChangedWebhook, Replay } from '../../service/webhooks/webhooks.ts';
+import type { ChangedWebhook } from '../../service/webhooks/webhooks.ts';
 import type { HttpParts } from '../app.ts';
-import { placeOfId } from '../consumers/ids.ts';
-import { filterOf, fromOf } from '../events/asking.ts';
+import { filterOf } from '../events/asking.ts';
 import { keyedCall } from '../idempotency.ts';
 import { readNothing, readOptional, readRequired } from '../objects/bodies.ts';
 import { positionHeader } from '../representations.ts';
 import type { Endpoint, Request, Route } from '../route.ts';
 import { parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
+import { replayOf } from './replay.ts';
 import { attemptJson, webhookJson, webhookWithParkedJson } from './representation.ts';
 import { replayBody, webhookBody } from './schemas.ts';
 
@@ -121,28 +119,6 @@ async function replay(parts: HttpParts, request: Request): Promise<Result<Answer
   if (!done.ok) return done;
   const { replayed, position } = done.value;
   return ok(jsonAnswer({ replayed }, { headers: positionHeader(position) }));
-}
-
-function replayOf({
-  from,
-  events,
-}: {
-  readonly from?: string | undefined;
-  readonly events?: readonly string[] | undefined;
-}): Result<Replay> {
-  if (from !== undefined) {
-    const start = fromOf(from, 'field "from"');
-    return start.ok ? ok({ from: start.value }) : start;
-  }
-  if (!events) return ok({});
-  const positions: Position[] = [];
-  for (const id of events) {
-    const place = placeOfId(id);
-    if (!place)
-      return refuse(rejection('InvalidRequest', 'The field "events" holds no event’s id'));
-    positions.push(place.position);
-  }
-  return ok({ positions });
 }
 
 /** A request without a body of its own. */

@@ -35,6 +35,9 @@ const commands = [
   ['wal', 'verify'],
   ['views', 'digest'],
   ['views', 'rebuild'],
+  ['consumers', 'list'],
+  ['webhooks', 'list'],
+  ['webhooks', 'replay'],
 ];
 
 describe('help and wrong use', () => {
