@@ -81,6 +81,10 @@ export function createServer(parts: {
   server.on('upgrade', (incoming, socket, head) => {
     door.upgrade(server, { incoming, socket: socket as Socket, head });
   });
+  // Node would end it without a word.
+  server.on('connect', (incoming, socket, head) => {
+    door.receive(incoming, answerTo({ incoming, socket: socket as Socket, head }));
+  });
   server.on('clientError', (error, socket) => {
     answerMalformed(error, socket as Socket, {
       running: door.runningOn(socket as Socket),

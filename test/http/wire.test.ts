@@ -175,6 +175,7 @@ describe('what is not HTTP', () => {
     ],
     ['a query that is not UTF-8', head('GET /storage/v1/object/list/b?prefix=%C3')],
     ['a query of raw bytes', head('GET /storage/v1/object/list/b?prefix=\xff')],
+    ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'],
     ['a bad host', 'GET /storage/v1/bucket HTTP/1.1\r\nhost: a b:c\r\nconnection: close\r\n\r\n'],
   ])('%s is 400', async (_name, text) => {
     const client = door.raw(text);
