@@ -4,8 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { utimesSync } from 'node:fs';
+import { request } from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { ask, encodePath, type Question } from '../support/client.ts';
 import { sha256 } from '../support/hashes.ts';
 import { confBefore, type Nginx, noNginx, startNginx } from '../support/nginx.ts';
@@ -243,6 +245,36 @@ describe.skipIf(noNginx)('behind nginx', () => {
     const headers = { 'x-metadata': many };
     const described = { method: 'PUT', token: alice, headers, body: 'x' };
     expect((await through(at('described'), described)).status).toBe(200);
+  });
+
+  describe('events', () => {
+    test('come as they happen, as a stream', async () => {
+      const heard: string[] = [];
+      const stream = request(`${nginx.url}/storage/v1/events?bucket=${bucket}&from=now`, {
+        headers: { authorization: `Bearer ${alice}` },
+      });
+      stream.once('response', (response) => {
+        response.setEncoding('utf8').on('data', (chunk: string) => heard.push(chunk));
+        response.on('error', () => undefined);
+      });
+      stream.on('error', () => undefined);
+      stream.end();
+      await until('the stream has caught up', () => heard.join('').includes('event: caughtup'));
+      await put(server, `${bucket}/streamed`, { token: alice, body: 'x' });
+      await until('the event', () => heard.join('').includes('"path":"streamed"'));
+      stream.destroy();
+    });
+
+    test('come as they happen, by WebSocket', async () => {
+      const heard: string[] = [];
+      const url = `${nginx.url.replace('http:', 'ws:')}/storage/v1/events?bucket=${bucket}&from=now`;
+      const socket = new WebSocket(url, { headers: { authorization: `Bearer ${alice}` } });
+      socket.on('message', (data) => heard.push(String(data)));
+      await until('it has caught up', () => heard.join('').includes('"caughtup"'));
+      await put(server, `${bucket}/sent`, { token: alice, body: 'x' });
+      await until('the event', () => heard.join('').includes('"path":"sent"'));
+      socket.terminate();
+    });
   });
 
   describe('the internal location', () => {
