@@ -8,14 +8,6 @@
  * `#pid=123` tells whose time counts; on loopback the owner of the port is found. S3 requests are
  * signed beforehand, so that all targets are asked by the same client and none pays for a signer.
  */
-import {
-  BucketAlreadyOwnedByYou,
-  CreateBucketCommand,
-  GetObjectCommand,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { familyOf, ownerOfPort } from '../process-figures.ts';
 import type { Target } from './target.ts';
 
@@ -32,7 +24,8 @@ export async function elsewhere(text: string): Promise<Target> {
     hostname: url.hostname,
     port,
     pids: () => (pid ? familyOf(pid) : []),
-    address: isS3 ? await s3Address(url) : plainAddress(url),
+    // Loaded where it is needed: it is large, and has much to say about versions of Node.
+    address: isS3 ? await (await import('./s3.ts')).s3Address(url) : plainAddress(url),
     // It is not ours to end.
     stop: async () => {},
   };
@@ -44,31 +37,4 @@ function plainAddress({ pathname, username, password }: URL): Target['address'] 
   const scheme = username === 'bearer' ? `Bearer ${password}` : `Basic ${basic}`;
   const headers = username === '' ? {} : { authorization: scheme };
   return (_method, name) => ({ path: `${base}/${name}`, headers });
-}
-
-async function s3Address(url: URL): Promise<Target['address']> {
-  const client = new S3Client({
-    endpoint: url.origin,
-    region: url.searchParams.get('region') ?? 'us-east-1',
-    forcePathStyle: true,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    credentials: {
-      accessKeyId: decodeURIComponent(url.username),
-      secretAccessKey: decodeURIComponent(url.password),
-    },
-  });
-  const Bucket = url.pathname.slice(1);
-  await client.send(new CreateBucketCommand({ Bucket })).catch((fault: unknown) => {
-    if (!(fault instanceof BucketAlreadyOwnedByYou)) throw fault;
-  });
-  return async (method, Key) => {
-    const at = { Bucket, Key };
-    const expiry = { expiresIn: 6 * 3600 };
-    const signed =
-      method === 'PUT'
-        ? await getSignedUrl(client, new PutObjectCommand(at), expiry)
-        : await getSignedUrl(client, new GetObjectCommand(at), expiry);
-    const { pathname, search } = new URL(signed);
-    return { path: pathname + search, headers: {} };
-  };
 }
