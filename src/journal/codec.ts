@@ -10,8 +10,9 @@
 import { Packr } from 'msgpackr';
 import type { CommittedRecord, NewRecord, StoreEvent } from '../domain/events.ts';
 import type { Position } from '../domain/names.ts';
+import { readFrequent } from './frequent-records.ts';
 import { nestsDeeperThan } from './nesting.ts';
-import { type FlatRecord, schemas } from './schemas.ts';
+import { schemas } from './schemas.ts';
 import {
   currentVersion,
   type RawRecord,
@@ -80,10 +81,21 @@ export function encode(record: NewRecord): Uint8Array {
       cause: checked?.error,
     });
   }
-  return packr.pack(flat);
+  // Its fields are in the order of the schema, by which frequent records are read.
+  return packr.pack(checked.data);
 }
 
 export function decode(
+  bytes: Uint8Array,
+  at: RecordPlace,
+  table: UpcastTable = upcastTable,
+): CommittedRecord {
+  const record = table === upcastTable ? readFrequent(bytes) : undefined;
+  return record ? committed(record, at) : decodeAny(bytes, at, table);
+}
+
+/** As `decode`, for a record of any type and form. */
+export function decodeAny(
   bytes: Uint8Array,
   at: RecordPlace,
   table: UpcastTable = upcastTable,
@@ -101,7 +113,9 @@ export function decode(
     const cause = parsed.error;
     throw new RecordUnreadable(at.position, cause.message, { type, v, cause });
   }
-  return committed(parsed.data, at);
+  const { v: _v, actor, idempotency, ...event } = parsed.data;
+  const record = { event: event as StoreEvent, actor, ...(idempotency ? { idempotency } : {}) };
+  return committed(record, at);
 }
 
 function unpack(bytes: Uint8Array, position: Position): RawRecord {
@@ -127,15 +141,9 @@ function isRaw(value: unknown): value is RawRecord {
   return typeof type === 'string' && Number.isSafeInteger(v);
 }
 
-function committed(flat: FlatRecord, at: RecordPlace): CommittedRecord {
-  const { v: _v, actor, idempotency, ...event } = flat;
+function committed({ event, actor, idempotency }: NewRecord, at: RecordPlace): CommittedRecord {
   const { position, timeMs, epoch } = at;
-  return {
-    event: event as StoreEvent,
-    actor,
-    ...(idempotency ? { idempotency } : {}),
-    position,
-    timeMs,
-    epoch,
-  };
+  return idempotency
+    ? { event, actor, idempotency, position, timeMs, epoch }
+    : { event, actor, position, timeMs, epoch };
 }
