@@ -15,12 +15,18 @@ import type { CommittedFrame } from '../journal/journal.ts';
 import { gathered } from './applying/frame-queue.ts';
 import { type BlobAlarms, Publisher } from './applying/publisher.ts';
 import { Waiters } from './applying/waiters.ts';
-import { defaultFenceInterval, type FenceInfo, type FenceInterval, Fences } from './fences.ts';
+import {
+  defaultFenceInterval,
+  type FenceInfo,
+  type FenceInterval,
+  Fences,
+  replayFenceInterval,
+} from './fences.ts';
 import { totalsKey } from './keys.ts';
 import type { Operation } from './projecting/change.ts';
 import { expired } from './projecting/retention.ts';
 import { project } from './projection.ts';
-import type { ViewsStore } from './store.ts';
+import type { PreparedBatch, ViewsStore } from './store.ts';
 
 export interface ApplierOptions {
   readonly store: ViewsStore;
@@ -29,6 +35,7 @@ export interface ApplierOptions {
   readonly alarms: BlobAlarms;
   /** Writes the fence file, durably. */
   readonly fence: (fence: FenceInfo) => Promise<void>;
+  /** In a replay too; unless told, fences lie further apart there. */
   readonly fenceEvery?: FenceInterval;
   /** The position from which to go on, and the totals of that position. */
   readonly applied: Position;
@@ -84,17 +91,21 @@ class ViewsApplier implements Applier {
   /** The end of the last frame that was applied whole. */
   #frameEnd: { readonly position: Position; readonly chain: string } | undefined;
   #publisher: Publisher;
+  #fenceEvery: FenceInterval;
   #busy: Promise<void> = Promise.resolve();
+  /** The batch that is being written: only ever one, and the next is made meanwhile. */
+  #writing: Promise<void> = Promise.resolve();
   #reportFailure: (cause: unknown) => void = () => {};
 
   constructor(options: ApplierOptions) {
-    const { store, observe, fence, fenceEvery = defaultFenceInterval } = options;
+    const { store, observe, fence } = options;
     this.#options = options;
+    this.#fenceEvery = options.fenceEvery ?? defaultFenceInterval;
     this.#store = store;
     this.#totals = new Map(options.totals);
     store.restartAt(options.applied);
     const now = () => this.#fenceInfo();
-    this.#fences = new Fences({ store, observe, every: fenceEvery, write: fence, now });
+    this.#fences = new Fences({ store, observe, write: fence, now });
     this.#publisher = this.#newPublisher();
     this.failed = new Promise((resolve) => {
       this.#reportFailure = resolve;
@@ -111,9 +122,12 @@ class ViewsApplier implements Applier {
 
   async replay(frames: AsyncIterable<CommittedFrame>): Promise<{ readonly records: number }> {
     let records = 0;
+    this.#fenceEvery = this.#options.fenceEvery ?? replayFenceInterval;
     await this.#consume(frames, async (batch) => {
       records += await this.#applyAll(batch);
     });
+    this.#fenceEvery = this.#options.fenceEvery ?? defaultFenceInterval;
+    this.#fences.endReplay();
     this.#publisher = this.#newPublisher();
     return { records };
   }
@@ -123,6 +137,8 @@ class ViewsApplier implements Applier {
       const last = batch.at(-1)?.last;
       if (last !== undefined) await this.#publisher.publish(last, newBlobsOf(batch));
       await this.#applyAll(batch);
+      // Those who wait for it must not have to wait for the batch that comes next.
+      await this.#writing;
     });
   }
 
@@ -154,7 +170,9 @@ class ViewsApplier implements Applier {
         this.#busy = applying.catch(() => {});
         await applying;
       }
+      await this.#writing;
     } catch (cause) {
+      await this.#writing.catch(() => {});
       this.#waiters.rejectAll(new ApplyFailed('the views could not be written', { cause }));
       this.#reportFailure(cause);
       throw cause;
@@ -170,10 +188,12 @@ class ViewsApplier implements Applier {
       run.push(record);
       if (record.event.type !== 'retention.advanced') continue;
       await this.#apply(run.slice(0, -1));
+      await this.#writing;
       for await (const operations of chunks(expired(this.#store, record.event))) {
         await this.#store.write({ operations, applied: this.applied });
       }
       await this.#apply([record]);
+      await this.#writing;
       await this.#fences.makeNow();
       run = [];
     }
@@ -184,9 +204,31 @@ class ViewsApplier implements Applier {
     return count;
   }
 
+  /**
+   * Resolves once the batch of these records is being written (`#writing`): in a replay LevelDB writes
+   * it on a thread of its own while the next one is decoded, projected and packed.
+   */
   async #apply(records: readonly CommittedRecord[]): Promise<void> {
     const applied = records.at(-1)?.position;
     if (applied === undefined) return;
+    const batch = this.#store.prepare({ operations: this.#project(records), applied });
+    await this.#writing;
+    this.#writing = this.#write(batch, applied);
+    // Whoever waits for it is told of a failure; until then nobody does.
+    this.#writing.catch(() => {});
+    if (!this.#fences.count(records.length, batch.sizeBytes, this.#fenceEvery)) return;
+    // The totals are those of this batch, and a fence must not say more than is written.
+    await this.#writing;
+    this.#fences.begin();
+  }
+
+  async #write(batch: PreparedBatch, applied: Position): Promise<void> {
+    await batch.write();
+    this.#waiters.resolveUpTo(applied);
+  }
+
+  /** What the records change, in order; the totals go on to what they are after the last. */
+  #project(records: readonly CommittedRecord[]): Operation[] {
     const operations: Operation[] = [];
     const touched = new Set<KeyspaceId>();
     for (const record of records) {
@@ -201,9 +243,7 @@ class ViewsApplier implements Applier {
     for (const keyspace of touched) {
       operations.push({ key: totalsKey(keyspace), value: this.#totals.get(keyspace) });
     }
-    const bytes = await this.#store.write({ operations, applied });
-    this.#waiters.resolveUpTo(applied);
-    this.#fences.advance(records.length, bytes);
+    return operations;
   }
 
   #fenceInfo(): FenceInfo {

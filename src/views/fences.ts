@@ -29,10 +29,24 @@ export interface FenceInterval {
 
 export const defaultFenceInterval: FenceInterval = { records: 25_000, bytes: 64 * 1024 * 1024 };
 
+/**
+ * The same in a replay, which is done again from there if it is cut short. Each fence makes LevelDB
+ * write what it would have gathered for longer, and merge more tables.
+ */
+export const replayFenceInterval: FenceInterval = {
+  records: 10 * defaultFenceInterval.records,
+  bytes: 10 * defaultFenceInterval.bytes,
+};
+
+/**
+ * A replay that was at least this long ends with a fence: the next start need not do it again. After a
+ * shorter one there is none, so that starts that keep ending at the same place are seen to.
+ */
+const LONG_REPLAY_RECORDS = 2_500;
+
 export interface FencesOptions {
   readonly store: ViewsStore;
   readonly observe: Observe;
-  readonly every: FenceInterval;
   /** Makes the fence durable. */
   readonly write: (fence: FenceInfo) => Promise<void>;
   /** What a fence says now; only asked between two batches. */
@@ -49,22 +63,31 @@ export class Fences {
     this.#options = options;
   }
 
-  /**
-   * To be called between two batches. A fence that is due is made while the apply goes on: what it
-   * says is of this instant, and later rows that are flushed along with it do no harm. One that
-   * fails costs a longer replay, and the next one is due at its time.
-   */
-  advance(records: number, bytes: number): void {
+  /** Counts what is written; true where a fence is due, which is to be begun once it stands. */
+  count(records: number, bytes: number, every: FenceInterval): boolean {
     this.#records += records;
     this.#bytes += bytes;
-    const { every, observe } = this.#options;
     const due = this.#records >= every.records || this.#bytes >= every.bytes;
-    if (!due || this.#running) return;
+    return due && !this.#running;
+  }
+
+  /**
+   * To be called between two batches. The fence is made while the apply goes on: what it says is of
+   * this instant, and later rows that are flushed along with it do no harm. One that fails costs a
+   * longer replay, and the next one is due at its time.
+   */
+  begin(): void {
+    const { observe } = this.#options;
     this.#running = this.#make()
       .catch((error) => observe.warn('a fence could not be made', { error: String(error) }))
       .finally(() => {
         this.#running = undefined;
       });
+  }
+
+  /** To be called once a replay stands. */
+  endReplay(): void {
+    if (this.#records >= LONG_REPLAY_RECORDS && !this.#running) this.begin();
   }
 
   /** Makes a fence of this instant and waits for it. Nothing may be applied meanwhile. */

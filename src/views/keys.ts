@@ -59,31 +59,66 @@ export function kindRange(
 
 export function u64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(U64_BYTES);
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), 0);
-  bytes.writeUInt32BE(value % 0x1_0000_0000, 4);
+  writeU64(bytes, value, 0);
   return bytes;
+}
+
+function writeU64(key: Buffer, value: number, at: number): void {
+  key.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
+  key.writeUInt32BE(value % 0x1_0000_0000, at + 4);
 }
 
 function readU64(key: Buffer, at: number): number {
   return key.readUInt32BE(at) * 0x1_0000_0000 + key.readUInt32BE(at + 4);
 }
 
-/** One allocation for a kind, a number and a text: the shape of most keys. */
+/** A kind, a number and a text: the shape of most keys. */
 function numbered(kind: string, number: number, text: string): Buffer {
-  const key = Buffer.allocUnsafe(1 + U64_BYTES + Buffer.byteLength(text));
-  key.write(kind, 0, 'latin1');
-  key.writeUInt32BE(Math.floor(number / 0x1_0000_0000), 1);
-  key.writeUInt32BE(number % 0x1_0000_0000, 5);
-  key.write(text, 1 + U64_BYTES, 'utf8');
+  const bytes = utf8(text);
+  const key = begun(kind, U64_BYTES + bytes.length);
+  writeU64(key, number, 1);
+  key.set(bytes, 1 + U64_BYTES);
   return key;
 }
 
-function escaped(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  if (!bytes.includes(0)) return Buffer.concat([bytes, NUL, NUL]);
-  const parts = [...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte]));
-  return Buffer.from([...parts, 0, 0]);
+/** A key of that kind, with room for so many bytes behind it. */
+function begun(kind: string, roomBytes: number): Buffer {
+  const key = Buffer.allocUnsafe(1 + roomBytes);
+  key[0] = kind.charCodeAt(0);
+  return key;
 }
+
+/**
+ * The bytes of a text, not to be changed. An object's path, id and blob stand in several of its keys,
+ * which are made one after the other: the last three that were asked for are remembered.
+ */
+function utf8(text: string): Buffer {
+  for (const known of recent) if (known.text === text) return known.bytes;
+  const bytes = Buffer.from(text);
+  const oldest = recent[next];
+  if (oldest) {
+    oldest.text = text;
+    oldest.bytes = bytes;
+  }
+  next = (next + 1) % recent.length;
+  return bytes;
+}
+
+const recent = Array.from({ length: 3 }, () => ({ text: '', bytes: Buffer.alloc(0) }));
+let next = 0;
+
+function escaped(text: string): Buffer {
+  if (text === lastEscaped.text) return lastEscaped.bytes;
+  const bytes = Buffer.from(text);
+  const free = bytes.includes(0)
+    ? Buffer.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte])))
+    : bytes;
+  lastEscaped = { text, bytes: Buffer.concat([free, NUL, NUL]) };
+  return lastEscaped.bytes;
+}
+
+/** Of many objects that are stored one after the other the owner is often the same. */
+let lastEscaped = { text: '', bytes: Buffer.from([0, 0]) };
 
 /** `path` may be the beginning of one. */
 export function objectKey(keyspace: KeyspaceId, path: string): Buffer {
@@ -99,13 +134,25 @@ export function historyKey(place: {
   readonly path: ObjectPath;
   readonly position: Position;
 }): Buffer {
-  return Buffer.concat([numbered('h', place.keyspace, place.path), u64(place.position)]);
+  const path = utf8(place.path);
+  const key = begun('h', 2 * U64_BYTES + path.length);
+  writeU64(key, place.keyspace, 1);
+  key.set(path, 1 + U64_BYTES);
+  writeU64(key, place.position, 1 + U64_BYTES + path.length);
+  return key;
 }
 
 /** `path` may be the beginning of one; without keyspace and path, what all of an owner's begin with. */
 export function ownedKey(ownerId: string, keyspace?: KeyspaceId, path = ''): Buffer {
-  const place = keyspace === undefined ? [] : [u64(keyspace), Buffer.from(path)];
-  return Buffer.concat([Buffer.from('w'), escaped(ownerId), ...place]);
+  const owner = escaped(ownerId);
+  const bytes = utf8(path);
+  const placeBytes = keyspace === undefined ? 0 : U64_BYTES + bytes.length;
+  const key = begun('w', owner.length + placeBytes);
+  key.set(owner, 1);
+  if (keyspace === undefined) return key;
+  writeU64(key, keyspace, 1 + owner.length);
+  key.set(bytes, 1 + owner.length + U64_BYTES);
+  return key;
 }
 
 /** Of a key that begins with `base`, an `ownedKey` without keyspace. */
@@ -115,12 +162,23 @@ export function keyspaceOfOwned(key: Buffer, base: Buffer): KeyspaceId {
 
 /** `id` may be the beginning of one; without a time, what all of a keyspace begin with. */
 export function createdKey(keyspace: KeyspaceId, createdAt?: number, id?: ObjectId): Buffer {
-  const at = createdAt === undefined ? [] : [u64(createdAt), Buffer.from(id ?? '')];
-  return Buffer.concat([numbered('c', keyspace, ''), ...at]);
+  if (createdAt === undefined) return numbered('c', keyspace, '');
+  const bytes = utf8(id ?? '');
+  const key = begun('c', 2 * U64_BYTES + bytes.length);
+  writeU64(key, keyspace, 1);
+  writeU64(key, createdAt, 1 + U64_BYTES);
+  key.set(bytes, 1 + 2 * U64_BYTES);
+  return key;
 }
 
 export function referenceKey(blobId: BlobId, keyspace: KeyspaceId, id: ObjectId): Buffer {
-  return Buffer.concat([Buffer.from(`r${blobId}`), u64(keyspace), Buffer.from(id)]);
+  const blob = utf8(blobId);
+  const bytes = utf8(id);
+  const key = begun('r', blob.length + U64_BYTES + bytes.length);
+  key.set(blob, 1);
+  writeU64(key, keyspace, 1 + blob.length);
+  key.set(bytes, 1 + blob.length + U64_BYTES);
+  return key;
 }
 
 export function referencesTo(blobId: BlobId): KeyRange {
@@ -149,7 +207,10 @@ export function lastReleaseKey(blobId: BlobId): Buffer {
 }
 
 export function crcsKey(blobId: BlobId): Buffer {
-  return Buffer.from(`k${blobId}`);
+  const blob = utf8(blobId);
+  const key = begun('k', blob.length);
+  key.set(blob, 1);
+  return key;
 }
 
 export function bucketKey(name: BucketName): Buffer {

@@ -13,6 +13,12 @@ export interface LevelPlace {
   readonly path: string;
 }
 
+/**
+ * What LevelDB keeps in memory before it makes a table of it, twice at most. Four times its default:
+ * the tables it merges are fewer, which halves what its own thread does while many rows are written.
+ */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+
 /** Opens the database at `path`, or makes it there; its parent must exist. Throws ViewsDamaged. */
 export async function openLevel({ files, path }: LevelPlace): Promise<{
   readonly database: ViewsDatabase;
@@ -21,6 +27,7 @@ export async function openLevel({ files, path }: LevelPlace): Promise<{
   const database = new Level<Buffer, Buffer>(path, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
+    writeBufferSize: WRITE_BUFFER_BYTES,
   });
   await readingAsync(() => database.open());
   const flush = async () => {

@@ -28,6 +28,13 @@ export interface ViewsBatch {
   readonly applied: Position;
 }
 
+/** All of it is written or nothing. */
+export interface PreparedBatch {
+  /** Of keys and rows. */
+  readonly sizeBytes: number;
+  write(): Promise<void>;
+}
+
 export interface ScanOptions {
   readonly snapshot?: AbstractSnapshot;
   /** Bytes that LevelDB reads ahead at most; 16 KiB unless told. */
@@ -66,7 +73,7 @@ export async function openViewsStore(options: ViewsStoreOptions): Promise<ViewsS
       { key: metaKey('id'), value: viewsId },
       { key: metaKey('projection'), value: PROJECTION },
     ];
-    await writeBatch(database, operations);
+    await prepareBatch(database, operations).write();
   }
   const projection = Number(readMeta(database, 'projection') ?? 0);
   const applied = Number(readMeta(database, 'applied') ?? 0) as Position;
@@ -179,17 +186,30 @@ export class ViewsStore {
     }
   }
 
-  /** Writes all of a batch or nothing; resolves to its size in bytes. */
-  async write({ operations, applied }: ViewsBatch): Promise<number> {
+  /** Writes all of a batch or nothing. */
+  async write(batch: ViewsBatch): Promise<void> {
+    await this.prepare(batch).write();
+  }
+
+  /**
+   * As `write` in two steps, so that a batch can be made while the one before it is being written.
+   * They must be written one after the other, in the order of their positions.
+   */
+  prepare({ operations, applied }: ViewsBatch): PreparedBatch {
     const own = { key: metaKey('applied'), value: applied };
-    try {
-      const bytes = await writeBatch(this.#database, [...operations, own]);
-      this.#applied = applied;
-      return bytes;
-    } finally {
-      // What was read while the batch was on its way may be older than it.
-      this.#forget(operations);
-    }
+    const { sizeBytes, write } = prepareBatch(this.#database, [...operations, own]);
+    return {
+      sizeBytes,
+      write: async () => {
+        try {
+          await write();
+          this.#applied = applied;
+        } finally {
+          // What was read while the batch was on its way may be older than it.
+          this.#forget(operations);
+        }
+      },
+    };
   }
 
   #forget(operations: readonly Operation[]): void {
@@ -214,16 +234,13 @@ function readMeta(database: ViewsDatabase, word: Parameters<typeof metaKey>[0]):
   return row === undefined ? undefined : openRow(key, row);
 }
 
-async function writeBatch(
-  database: ViewsDatabase,
-  operations: readonly Operation[],
-): Promise<number> {
+function prepareBatch(database: ViewsDatabase, operations: readonly Operation[]): PreparedBatch {
   const batch = database.batch();
-  let bytes = 0;
+  let sizeBytes = 0;
   // An object's row is put twice, as the current one and into history: it is packed once.
   let last: { readonly value: unknown; readonly packed: Buffer } | undefined;
   for (const { key, value } of operations) {
-    bytes += key.length;
+    sizeBytes += key.length;
     if (value === undefined) {
       batch.del(key);
       continue;
@@ -232,10 +249,10 @@ async function writeBatch(
       last = { value, packed: packValue(value) };
     }
     const row = sealRow(key, last.packed);
-    bytes += row.length;
+    sizeBytes += row.length;
     batch.put(key, row);
   }
   // LevelDB tells of a damaged file that it met while compacting by failing the writes after it.
-  await readingAsync(() => batch.write({ sync: false } as object));
-  return bytes;
+  const write = () => readingAsync(() => batch.write({ sync: false } as object));
+  return { sizeBytes, write };
 }

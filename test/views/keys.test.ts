@@ -25,6 +25,38 @@ const inRange = (key: Buffer, { gte, lt }: keys.KeyRange) =>
   Buffer.compare(key, gte) >= 0 && Buffer.compare(key, lt) < 0;
 
 describe('keys', () => {
+  it('hold their parts one behind the other, whatever was asked for before', () => {
+    const text = fc.constantFrom('a', 'b', 'é', 'a/b', '', 'a\0b');
+    const part = fc.record({ path: text, owner: text, id: text, blob: text, number: position });
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
+        for (const { path: p, owner: o, id: i, blob: b, number } of parts) {
+          const [at, id, blob] = [keys.u64(number), i as ObjectId, b as BlobId];
+          const place = { keyspace: number, path: p as ObjectPath, position: number };
+          const owner = o.replaceAll('\0', '\0\u{10ffff}');
+          const escaped = Buffer.from(owner)
+            .toString('latin1')
+            .replaceAll('\0\xf4\x8f\xbf\xbf', '\0\xff');
+          const expected: [Buffer, (string | Buffer)[]][] = [
+            [keys.objectKey(number, p), ['o', at, p]],
+            [keys.historyKey(place), ['h', at, p, at]],
+            [keys.ownedKey(o, number, p), ['w', Buffer.from(escaped, 'latin1'), '\0\0', at, p]],
+            [keys.ownedKey(o), ['w', Buffer.from(escaped, 'latin1'), '\0\0']],
+            [keys.createdKey(number, number, id), ['c', at, at, i]],
+            [keys.createdKey(number), ['c', at]],
+            [keys.referenceKey(blob, number, id), ['r', b, at, i]],
+            [keys.crcsKey(blob), ['k', b]],
+            [keys.releaseKey(number, blob), ['q', at, b]],
+          ];
+          for (const [key, pieces] of expected) {
+            expect(key).toEqual(Buffer.concat(pieces.map((piece) => Buffer.from(piece))));
+          }
+        }
+      }),
+      runs,
+    );
+  });
+
   it('order the paths of a keyspace by their UTF-8 bytes', () => {
     fc.assert(
       fc.property(position, path, path, (keyspace, a, b) => {

@@ -132,11 +132,11 @@ async function straightRun(records: RandomLog['records']): Promise<StraightRun> 
   const { applier, store, views } = await memoryViews();
   const batches: { of: Position; batch: ViewsBatch }[] = [];
   const fences: FenceInfo[] = [];
-  const write = store.write.bind(store);
+  const prepare = store.prepare.bind(store);
   let of = 0 as Position;
-  store.write = (batch) => {
+  store.prepare = (batch) => {
     batches.push({ of, batch });
-    return write(batch);
+    return prepare(batch);
   };
   for (const record of records) {
     of = record.position;

@@ -3,9 +3,9 @@
  * checksums of its own, but a flipped bit in a table was seen to come back as a wrong value without
  * an error; and the key is in the sum so that a row can't stand in another's place.
  */
-import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { ViewsDamaged } from '../views.ts';
+import { checksum } from './checksum.ts';
 import { readObjectRow } from './object-rows.ts';
 
 const CRC_BYTES = 4;
@@ -19,12 +19,15 @@ const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType 
 
 /** The bytes of a value; the same for the same value, whatever was packed before. */
 export function packValue(value: unknown): Buffer {
-  return packr.pack(value);
+  return value === null ? NIL : packr.pack(value);
 }
+
+/** Half of all rows hold nothing: their key says it all. */
+const NIL = packr.pack(null);
 
 export function sealRow(key: Buffer, packed: Buffer): Buffer {
   const row = Buffer.allocUnsafe(CRC_BYTES + packed.length);
-  row.writeUInt32BE(crc32(packed, crc32(key)), 0);
+  row.writeUInt32BE(checksum(packed, checksum(key)), 0);
   packed.copy(row, CRC_BYTES);
   return row;
 }
@@ -44,7 +47,8 @@ export function openRow(key: Buffer, row: Buffer): unknown {
 /** Throws ViewsDamaged. */
 export function checkRow(key: Buffer, row: Buffer): void {
   const sound =
-    row.length > CRC_BYTES && row.readUInt32BE(0) === crc32(row.subarray(CRC_BYTES), crc32(key));
+    row.length > CRC_BYTES &&
+    row.readUInt32BE(0) === checksum(row.subarray(CRC_BYTES), checksum(key));
   if (!sound) throw new ViewsDamaged(`row ${nameOf(key)} is not what was written`);
 }
 
