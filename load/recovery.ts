@@ -1,6 +1,7 @@
 /**
  * How long a start takes with many objects, after a clean stop and after kill -9, and how fast the
- * views are built anew, beside LevelDB alone with the same keys, values and batches in the same run.
+ * views are built anew, beside LevelDB alone with the same keys, values and batches in the same run:
+ * LevelDB as it comes, which the floor speaks of, and opened as the views are.
  *
  * `npx tsx -C source load/recovery.ts [--quick]`, after `npm run build`. Figures are shown, not
  * asserted. The log is filled by a process of its own that ends itself by SIGKILL.
@@ -12,8 +13,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { Level } from 'level';
+import { nodeFiles } from '#files';
 import { rebuildViews } from '../src/compose.ts';
 import { type Config, parseConfig } from '../src/config.ts';
+import { openLevel } from '../src/views/level.ts';
+import type { ViewsDatabase } from '../src/views/store.ts';
 import { ask } from '../test/acceptance/support/client.ts';
 import { startServer } from '../test/acceptance/support/server.ts';
 import { service } from '../test/acceptance/support/tokens.ts';
@@ -56,14 +60,17 @@ async function measure(): Promise<void> {
   });
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
   const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')} records/s`;
+  const share = (bare: number) => `${((100 * rates.rebuild) / bare).toFixed(0)} %`;
   const among = `${objects.toLocaleString('en')} objects`;
   table.push(
     [`start after a clean stop, ${among}`, '< 2 s', seconds(median(clean))],
     [`start after kill -9, ${sinceFence} records to replay`, '< 5 s', seconds(median(killed))],
     [`start without views, ${among}`, '', seconds(first)],
     ['views built anew', '', rate(rates.rebuild)],
-    ['LevelDB alone, the same batches', '', rate(rates.bare)],
-    ['views : LevelDB', '≥ 60 %', `${((100 * rates.rebuild) / rates.bare).toFixed(0)} %`],
+    ['LevelDB as it comes, the same batches', '', rate(rates.bare)],
+    ['LevelDB opened as the views are', '', rate(rates.tuned)],
+    ['views : LevelDB as it comes', '≥ 80 %', share(rates.bare)],
+    ['views : LevelDB opened as the views are', '', share(rates.tuned)],
   );
   console.log(table.toString());
 }
@@ -86,6 +93,7 @@ async function startAndStop(dataDir: string, views: 'rebuilt' | 'clean' | 'fence
 interface Rates {
   readonly rebuild: number;
   readonly bare: number;
+  readonly tuned: number;
 }
 
 /** Records a second, in turns: whatever else the machine does falls on both. */
@@ -94,31 +102,61 @@ async function rebuildRates(folder: string, dataDir: string): Promise<Rates> {
   const batches = await withJournal(dataDir, (journal) => recordBatches(journal));
   const rebuild: number[] = [];
   const bare: number[] = [];
+  const tuned: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const { records, tookMs } = await rebuildViews(config, () => {});
     rebuild.push((1000 * records) / tookMs);
-    const bareMs = await timeMs(() => writeBare(path.join(folder, `bare-${round}`), batches));
-    bare.push((1000 * records) / bareMs);
-    progress(`  views ${rebuild.at(-1)?.toFixed(0)}/s, LevelDB alone ${bare.at(-1)?.toFixed(0)}/s`);
+    const ways = [
+      [bare, openBare],
+      [tuned, openTuned],
+    ] as const;
+    for (const [rates, open] of ways) {
+      const place = path.join(folder, `bare-${round}`);
+      const tookMs = await writeBare(open, place, batches);
+      rates.push((1000 * records) / tookMs);
+      rmSync(place, { recursive: true });
+    }
+    const [views, one, other] = [rebuild, bare, tuned].map((rates) => rates.at(-1)?.toFixed(0));
+    progress(
+      `  views ${views}/s, LevelDB as it comes ${one}/s, opened as the views are ${other}/s`,
+    );
   }
-  return { rebuild: median(rebuild), bare: median(bare) };
+  return { rebuild: median(rebuild), bare: median(bare), tuned: median(tuned) };
 }
 
-async function writeBare(place: string, batches: readonly RecordedBatch[]): Promise<void> {
+async function openBare(place: string): Promise<ViewsDatabase> {
   const level = new Level<Buffer, Buffer>(place, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   });
   await level.open();
-  for (const operations of batches) {
-    const batch = level.batch();
-    for (const { key, value } of operations) {
-      if (value) batch.put(key, value);
-      else batch.del(key);
+  return level;
+}
+
+async function openTuned(place: string): Promise<ViewsDatabase> {
+  return (await openLevel({ files: nodeFiles, path: place })).database;
+}
+
+/** Milliseconds until all is written; as with the views, what closing takes is not counted. */
+async function writeBare(
+  open: (place: string) => Promise<ViewsDatabase>,
+  place: string,
+  batches: readonly RecordedBatch[],
+): Promise<number> {
+  let level: ViewsDatabase | undefined;
+  const tookMs = await timeMs(async () => {
+    level = await open(place);
+    for (const operations of batches) {
+      const batch = level.batch();
+      for (const { key, value } of operations) {
+        if (value) batch.put(key, value);
+        else batch.del(key);
+      }
+      await batch.write({ sync: false } as object);
     }
-    await batch.write({ sync: false } as object);
-  }
-  await level.close();
+  });
+  await level?.close();
+  return tookMs;
 }
 
 function appendAndKill(dataDir: string, first: number, many: number): void {
