@@ -76,6 +76,15 @@ const routes: readonly Route[] = [
     ofObject: true,
   },
   ofBucket('GET /object/list', expectedWithin, (bucket) => [`/object/list/${bucket}`, {}]),
+  // Nothing listens there: only who may have one is asked.
+  ofBucket('POST /webhooks', expectedWithin, (bucket) => [
+    '/webhooks',
+    { method: 'POST', json: { url: 'http://127.0.0.1:40404/', bucket } },
+  ]),
+  ofBucket('PUT /consumers', expectedWithin, (bucket) => [
+    `/consumers/of-${bucket}`,
+    { method: 'PUT', json: { bucket } },
+  ]),
   ofBucket('GET /bucket', expectedSee, (bucket) => [`/bucket/${bucket}`, {}]),
   ofBucket('PUT /bucket', expectedManage, (bucket) => [
     `/bucket/${bucket}`,
@@ -98,7 +107,7 @@ const routes: readonly Route[] = [
 
 let server: Server;
 beforeAll(async () => {
-  server = await startServer({ env: unlimited });
+  server = await startServer({ env: { ...unlimited, AEROSTORE_WEBHOOK_ALLOW: '127.0.0.1' } });
 });
 afterAll(() => server?.kill());
 
