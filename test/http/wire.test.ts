@@ -1,4 +1,5 @@
 /** What is on the wire: expectations, bodies that misbehave, and what is not HTTP. */
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDoor, type TestDoor, token, until } from './support/door.ts';
 
@@ -106,6 +107,23 @@ describe('a body', () => {
     expect(client.json()).toMatchObject({ code: 'EntityTooLarge' });
     expect(client.text).toMatch(/connection: close/i);
     expect(requestLine('/storage/v1/object/:bucket/:path{.*}')?.facts.bytes_in).toBe(0);
+  });
+
+  test('that is short and late does not cost a refused request its connection', async () => {
+    const asked = once(door.http.server, 'request');
+    const client = door.raw(put('x', 'content-length: 5\r\n', ''));
+    await asked;
+    client.socket.write('hello');
+    await client.until(/\}$/);
+    expect(client.status).toBe(401);
+    expect(client.text).not.toMatch(/connection: close/i);
+    client.socket.end();
+  });
+
+  test('that is short and never comes ends it', async () => {
+    const client = await door.raw(put('x', 'content-length: 5\r\n', '')).closed();
+    expect(client.status).toBe(401);
+    expect(client.text).toMatch(/connection: close/i);
   });
 
   test('of a refused upload that never ends is drained no further than a bound', async () => {

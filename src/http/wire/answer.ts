@@ -47,6 +47,9 @@ const atOnceBytes = 64 * 1024;
 /** After an early answer: how much of an unwanted body is still read, and for how long. */
 const linger = { maxBytes: 1024 * 1024, timeoutMs: 1_000 };
 
+/** A body that is likely under way already, and how long an early answer waits for it. */
+const brief = { maxBytes: 64 * 1024, timeoutMs: 250 };
+
 export function jsonAnswer(value: unknown, options: AnswerOptions = {}): Answer {
   return jsonTextAnswer(JSON.stringify(value), options);
 }
@@ -123,6 +126,10 @@ async function sendText(exchange: Exchange, answer: Answer): Promise<void> {
   const textBytes = Buffer.byteLength(text);
   // RFC 9110 §8.6: what never has content has no length either.
   const isBare = body === undefined && (isHead || bareStatuses.includes(answer.status));
+  // A short body is read before its refusal goes out. Then the connection can be used again, and the
+  // answer does not tell how fast the client was: what is the same must look the same.
+  const { isUnread, declaredBytes = Infinity } = exchange.body;
+  if (isUnread && declaredBytes <= brief.maxBytes) await exchange.body.drain(brief);
   writeHead(exchange, answer, isBare ? undefined : (sizeOf(body) ?? textBytes));
   // RFC 9110 §9.3.2: a HEAD has the same head and no content.
   const sent = isHead ? '' : text;
