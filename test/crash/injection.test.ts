@@ -7,6 +7,7 @@ import type { Fault } from '../support/faulty-disk.ts';
 import { dataDirectory, hourMs, makeRig, type Rig, runJob } from '../support/rig.ts';
 import { publishedIn, quarantinedIn } from '../support/stray.ts';
 import { createOracle, type Oracle } from './oracle.ts';
+import { packScenarios } from './pack-scenarios.ts';
 import { type Scenario, scenarios, stepsOn } from './scenarios.ts';
 
 type Ending = 'kill' | 'power';
@@ -28,7 +29,7 @@ const cases: readonly Case[] = [
   { name: 'loses what it syncs at', fault: { kind: 'lost sync' }, ending: 'power' },
 ];
 
-describe.each(scenarios)('$name', (scenario) => {
+describe.each([...scenarios, ...packScenarios])('$name', (scenario) => {
   it.each(cases)(
     'keeps every acknowledged write when the machine $name any call',
     async ({ fault, ending }) => {
