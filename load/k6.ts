@@ -10,6 +10,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { aerostore } from '../test/acceptance/support/cli.ts';
 import { ask } from '../test/acceptance/support/client.ts';
@@ -38,9 +39,16 @@ interface Outcome {
   readonly faults: readonly string[];
 }
 
-const args = process.argv.slice(2);
-const isQuick = args.includes('--quick');
-const names = args.filter((arg) => !arg.startsWith('--'));
+const { values, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    /** Of a soak, in place of what it has. */
+    seconds: { type: 'string' },
+    rate: { type: 'string' },
+  },
+});
+const isQuick = values.quick;
 const chosen = names.includes('all')
   ? scenarios
   : names.map((name) => scenarios.find((one) => one.name === name) ?? unknown(name));
@@ -71,7 +79,7 @@ function unknown(name: string): never {
 }
 
 async function run(scenario: Scenario): Promise<Outcome> {
-  const size = isQuick ? scenario.quick : scenario.full;
+  const size = sizeOf(scenario);
   const folder = mkdtempSync(path.join(tmpdir(), 'aerostore-load-'));
   const dataDir = path.join(folder, 'data');
   // The load is one caller's, from one address, and more than one may ask for.
@@ -94,6 +102,13 @@ async function run(scenario: Scenario): Promise<Outcome> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function sizeOf(scenario: Scenario): Size {
+  const size = isQuick ? scenario.quick : scenario.full;
+  if (size.durationSeconds === undefined) return size;
+  const { seconds = size.durationSeconds, rate = size.rate } = values;
+  return { ...size, durationSeconds: Number(seconds), rate: Number(rate) };
 }
 
 interface Run {
@@ -156,10 +171,8 @@ async function loopDelayMs(server: Server): Promise<number | undefined> {
 function faultsOfLevel(samples: readonly Sample[], { durationSeconds }: Size): string[] {
   if (durationSeconds === undefined) return [];
   const levels = levelsOf(samples, durationSeconds);
-  for (const { what, early, late } of levels) {
-    console.log(
-      `${what}: ${early.toFixed(0)} after the first tenth, ${late.toFixed(0)} at the end`,
-    );
+  for (const { what, tenths } of levels) {
+    console.log(`${what}, tenth by tenth: ${tenths.map((one) => one.toFixed(0)).join(' ')}`);
   }
   const faults = levels.filter(({ isLevel }) => !isLevel && !isQuick);
   return faults.map(({ what, early, late }) => `${what} rose from ${early} to ${late}`);

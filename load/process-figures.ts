@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessFigures {
   readonly residentBytes: number;
+  /** What of it is the process's own, and no page of a file. */
+  readonly anonymousBytes: number;
   readonly descriptors: number;
   /** Of all its threads, user and system. */
   readonly cpuSeconds: number;
@@ -14,14 +16,19 @@ const ticksPerSecond = 100;
 export function processFigures(pid: number): ProcessFigures {
   return {
     residentBytes: residentBytesOf(pid),
+    anonymousBytes: statusBytes(pid, 'RssAnon'),
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     cpuSeconds: cpuSecondsOf(pid),
   };
 }
 
 export function residentBytesOf(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
+  return statusBytes(pid, 'VmRSS');
+}
+
+function statusBytes(pid: number, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
 }
 
 export function cpuSecondsOf(pid: number): number {

@@ -10,6 +10,8 @@ export interface Level {
   readonly what: string;
   readonly early: number;
   readonly late: number;
+  /** The median of each tenth. */
+  readonly tenths: readonly number[];
   readonly isLevel: boolean;
 }
 
@@ -28,13 +30,15 @@ export function levelsOf(samples: readonly Sample[], durationSeconds: number): L
     return samples.filter(({ atMs }) => atMs > beginMs && atMs <= beginMs + tenthMs);
   };
   const level = (what: string, more: number, of: (sample: Sample) => number): Level => {
-    const early = median(inTenth(1).map(of));
-    const late = median(inTenth(9).map(of));
+    const tenths = Array.from({ length: 10 }, (_, tenth) => median(inTenth(tenth).map(of)));
+    const [, early = Number.NaN] = tenths;
+    const late = tenths.at(-1) ?? Number.NaN;
     // NaN, where there was no sample, is not level.
-    return { what, early, late, isLevel: late <= early * slack.share + more };
+    return { what, early, late, tenths, isLevel: late <= early * slack.share + more };
   };
   return [
     level('RSS, MiB', slack.residentMib, ({ residentBytes }) => residentBytes / mib),
+    level('of it no file, MiB', slack.residentMib, ({ anonymousBytes }) => anonymousBytes / mib),
     level('descriptors', slack.descriptors, ({ descriptors }) => descriptors),
   ];
 }

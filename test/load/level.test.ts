@@ -9,6 +9,7 @@ function samples(of: (second: number) => Partial<Sample>): Sample[] {
   return Array.from({ length: 121 }, (_, index) => ({
     atMs: index * 1000,
     residentBytes: 100 * mib,
+    anonymousBytes: 60 * mib,
     descriptors: 50,
     cpuSeconds: 0,
     ...of(index - 20),
@@ -18,18 +19,28 @@ function samples(of: (second: number) => Partial<Sample>): Sample[] {
 const verdicts = (given: readonly Sample[]) => levelsOf(given, 100).map(({ isLevel }) => isLevel);
 
 test('what stays, or falls, is level; so is what only the beginning had', () => {
-  expect(verdicts(samples(() => ({})))).toEqual([true, true]);
+  expect(verdicts(samples(() => ({})))).toEqual([true, true, true]);
   expect(verdicts(samples((at) => ({ residentBytes: (at < 10 ? 500 : 100) * mib })))).toEqual([
+    true,
     true,
     true,
   ]);
 });
 
 test('what grows all the time is not', () => {
-  expect(verdicts(samples((at) => ({ residentBytes: (100 + at) * mib })))).toEqual([false, true]);
-  expect(verdicts(samples((at) => ({ descriptors: 50 + at })))).toEqual([true, false]);
+  expect(verdicts(samples((at) => ({ residentBytes: (100 + at) * mib })))).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  expect(verdicts(samples((at) => ({ descriptors: 50 + at })))).toEqual([true, true, false]);
+});
+
+test('memory that is no file is judged by itself', () => {
+  const growing = samples((at) => ({ anonymousBytes: (60 + at) * mib, residentBytes: 200 * mib }));
+  expect(verdicts(growing)).toEqual([true, false, true]);
 });
 
 test('nothing seen is not level', () => {
-  expect(verdicts([])).toEqual([false, false]);
+  expect(verdicts([])).toEqual([false, false, false]);
 });
