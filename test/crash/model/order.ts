@@ -4,6 +4,7 @@
  * growing positions, and makes the model tell each caller what the store told them. An operation
  * without an answer took place at any point of it, or never.
  */
+import type { Signed } from '../../../src/service/signed-urls/signed-urls.ts';
 import type { Asked } from './operations.ts';
 import { step } from './rules/step.ts';
 import { renderWorld, type StoredObject, type Told, type World } from './world.ts';
@@ -24,6 +25,8 @@ export type Outcome =
       readonly position?: number | undefined;
       /** The object in the answer, and its ids as the store gave them. */
       readonly object?: AnsweredObject | undefined;
+      /** The token in the answer. */
+      readonly signed?: Signed | undefined;
     }
   /** Closed, overloaded or out of space: refused for reasons that the model does not know. */
   | { readonly kind: 'nothing' }

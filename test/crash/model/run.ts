@@ -165,8 +165,10 @@ async function attemptTo(run: Run, { operation, key }: Asking): Promise<Attempt>
   const outcome = await orStop(rig, perform({ rig, names }, { id, operation, key }));
   run.tick += 1;
   const ended = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : run.tick;
-  const claims = outcome.kind === 'told' ? names.held(id)?.claims : undefined;
-  const issued = claims ? { issuedAt: claims.issued_at } : {};
+  const signed = outcome.kind === 'told' ? outcome.signed : undefined;
+  // Signatures are made on threads: one that comes when the machine has stopped reaches nobody.
+  if (signed) names.tokens.push({ made: id, ...signed });
+  const issued = signed ? { issuedAt: signed.claims.issued_at } : {};
   return { id, operation, key, ...issued, began, ended, outcome };
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Rejection } from '../../../../src/domain/rejection.ts';
 import type { Call } from '../../../../src/service/service.ts';
+import type { Signed } from '../../../../src/service/signed-urls/signed-urls.ts';
 import type { Rig } from '../../../support/rig.ts';
 import type { Names } from '../names.ts';
 import { type Asked, requestOf } from '../operations.ts';
@@ -20,6 +21,7 @@ export interface Answer {
   readonly told: Told;
   readonly position?: number | undefined;
   readonly object?: AnsweredObject | undefined;
+  readonly signed?: Signed | undefined;
 }
 
 /** Refusals for the state of the machine; the model knows none of it. */

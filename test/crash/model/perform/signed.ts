@@ -61,8 +61,7 @@ async function sign({ rig, names }: Clients, asked: AskedOf<'sign'>): Promise<An
           maxBytes,
         });
   if (!signed.ok) return refused(signed.rejection);
-  names.tokens.push({ made: asked.id, ...signed.value });
-  return { told: { code: 'ok' } };
+  return { told: { code: 'ok' }, signed: signed.value };
 }
 
 /** The first half of a use, which opens nothing where the token is for one use. */
