@@ -23,6 +23,7 @@ import {
   timeMs,
   uploadRate,
 } from './measures.ts';
+import { smallObjects } from './small/small-objects.ts';
 import { bareStartMs, type Subject, startAerostore, startBaseline } from './subjects.ts';
 
 interface Figure {
@@ -56,6 +57,7 @@ console.log(
   `run: ${scale === quick ? '--quick, a smoke test: not the figures of record' : 'full'}; clients and servers share the machine`,
 );
 const figures = [
+  ...(await smallObjects(folder, scale)),
   ...(await transfers()),
   ...(await metadata()),
   ...(await starts()),

@@ -8,6 +8,8 @@ export const mib = 1024 * 1024;
 
 export interface Scale {
   readonly rounds: number;
+  /** Small requests a round. */
+  readonly requests: number;
   /** 1 MiB objects a round. */
   readonly transfers: number;
   readonly objects: number;
@@ -20,6 +22,7 @@ export interface Scale {
 
 export const full: Scale = {
   rounds: 5,
+  requests: 10_000,
   transfers: 120,
   objects: 10_000,
   infos: 4000,
@@ -30,6 +33,7 @@ export const full: Scale = {
 
 export const quick: Scale = {
   rounds: 2,
+  requests: 500,
   transfers: 16,
   objects: 1200,
   infos: 200,

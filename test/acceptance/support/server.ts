@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly dataDir?: string;
   /** `AEROSTORE_*` and others, over the defaults; an empty text removes one. */
   readonly env?: Settings;
+  /** How long it may take to be ready; a minute unless told. */
+  readonly readyMs?: number;
   /** What to run before node, such as `unshare`. */
   readonly wrapper?: readonly string[];
 }
@@ -149,7 +151,7 @@ export async function startServer(options: StartOptions = {}): Promise<Server> {
       const ready = await ask({ url, agent }, '@/health/ready').catch(() => undefined);
       return ready?.status === 200;
     },
-    60_000,
+    options.readyMs ?? 60_000,
   ).catch((cause: unknown) => {
     child.kill('SIGKILL');
     throw new Error(`the server did not become ready:\n${output()}`, { cause });
