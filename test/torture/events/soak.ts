@@ -48,16 +48,17 @@ const server = {
 };
 await makeBuckets(server);
 
+let acknowledged = 0;
 let phase: 'wild' | 'calm' | 'over' = 'wild';
 const subscribers: Subscriber[] = [];
 const listening: Promise<void>[] = [];
 for (let index = 0; index < count; index += 1) join(index);
 const writing = Array.from({ length: writers }, (_, name) =>
-  write({ server, random, isOver: () => phase !== 'wild' }, name),
+  write({ server, random, isOver: () => phase !== 'wild', onDone }, name),
 );
 const kills = await killNowAndThen();
 phase = 'calm';
-const written = (await Promise.all(writing)).reduce((sum, done) => sum + done, 0);
+await Promise.all(writing);
 const head = await settledHead();
 const last = subscribers.map(({ reached }) => reached);
 await until('everyone has heard all', () => everyoneReached(head, last), 120_000).catch(() => {});
@@ -100,11 +101,18 @@ function wantedOf(index: number): Wanted {
   };
 }
 
+function onDone(): void {
+  acknowledged += 1;
+}
+
 async function killNowAndThen(): Promise<number> {
   const endsAt = Date.now() + seconds * 1000;
   let killed = 0;
   while (Date.now() < endsAt) {
-    await pause(1_500 + random() * 3_500);
+    // By what was done, so that a slow machine is killed as often in the middle of something.
+    const enough = acknowledged + 20 + random() * 150;
+    const latest = Date.now() + 20_000;
+    while (acknowledged < enough && Date.now() < latest) await pause(20);
     await running.kill();
     running = await begin();
     killed += 1;
@@ -178,7 +186,7 @@ async function report(): Promise<void> {
   const isEmpty = told === 0 || log.length === 0;
   console.log(
     [
-      `${kills} kills, ${written} acknowledged writes, ${log.length} events in the log`,
+      `${kills} kills, ${acknowledged} acknowledged writes, ${log.length} events in the log`,
       `${connections} connections of ${count} subscribers, ${told} events told`,
       `${wrong.missing} missing, ${wrong.duplicated} duplicated, ${wrong.unordered} out of order, ${wrong.forbidden} forbidden`,
     ].join('\n'),

@@ -21,6 +21,8 @@ export interface Writing {
   readonly random: () => number;
   /** True once no more is to be begun. */
   readonly isOver: () => boolean;
+  /** Called for each change that was acknowledged. */
+  readonly onDone: () => void;
 }
 
 export async function makeBuckets(server: Place): Promise<void> {
@@ -30,18 +32,15 @@ export async function makeBuckets(server: Place): Promise<void> {
   }
 }
 
-/** How many changes were acknowledged. */
-export async function write(writing: Writing, name: number): Promise<number> {
-  const { server, isOver } = writing;
-  let done = 0;
+export async function write(writing: Writing, name: number): Promise<void> {
+  const { server, isOver, onDone } = writing;
   for (let round = 0; !isOver(); round += 1) {
     const [path, question] = actOf(writing, `${name}-${round}`);
     const target = server.now();
     const reply = await ask(target, path, question).catch(() => undefined);
-    if (reply?.status === 200) done += 1;
+    if (reply?.status === 200) onDone();
     else if (!reply) await server.changed(target);
   }
-  return done;
 }
 
 function actOf({ random }: Writing, word: string): readonly [string, Question] {
