@@ -39,7 +39,7 @@ async function slowViews() {
 }
 
 async function* thenFailing(records: readonly CommittedRecord[]): AsyncGenerator<CommittedFrame> {
-  yield* framesOf(records);
+  yield* framesOf(records, [records.length]);
   throw unreadable;
 }
 
