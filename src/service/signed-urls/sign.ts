@@ -149,5 +149,5 @@ async function signed(
   { signingKeys }: IssuingParts,
   claims: DownloadClaims | UploadClaims,
 ): Promise<Signed> {
-  return { token: await signToken(await signingKeys.signer(), claims), claims };
+  return { token: signToken(await signingKeys.signer(), claims), claims };
 }

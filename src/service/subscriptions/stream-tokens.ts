@@ -68,7 +68,7 @@ export function createStreamTokens({
         exp: Math.ceil(expiresAtMs / 1000),
         exp_ms: expiresAtMs,
       };
-      return { token: await signPayload(await signingKeys.signer(), payload), expiresAtMs };
+      return { token: signPayload(await signingKeys.signer(), payload), expiresAtMs };
     },
 
     async redeem(token) {
