@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Fault } from '../support/faulty-disk.ts';
 import { dataDirectory, hourMs, makeRig, type Rig, runJob } from '../support/rig.ts';
 import { publishedIn, quarantinedIn } from '../support/stray.ts';
+import { followerScenarios } from './follower-scenarios.ts';
 import { createOracle, type Oracle } from './oracle.ts';
 import { packScenarios } from './pack-scenarios.ts';
 import { type Scenario, scenarios, stepsOn } from './scenarios.ts';
@@ -29,7 +30,7 @@ const cases: readonly Case[] = [
   { name: 'loses what it syncs at', fault: { kind: 'lost sync' }, ending: 'power' },
 ];
 
-describe.each([...scenarios, ...packScenarios])('$name', (scenario) => {
+describe.each([...scenarios, ...packScenarios, ...followerScenarios])('$name', (scenario) => {
   it.each(cases)(
     'keeps every acknowledged write when the machine $name any call',
     async ({ fault, ending }) => {

@@ -12,6 +12,7 @@ import {
   user,
 } from '../support/rig.ts';
 import { placeOrphan } from '../support/stray.ts';
+import { type FollowerSteps, followerSteps } from './follower-steps.ts';
 import { digestOf, type Expected, type Oracle } from './oracle.ts';
 import { type SignedSteps, signedSteps } from './signed-steps.ts';
 
@@ -28,7 +29,7 @@ export interface Scenario {
 }
 
 /** Operations that tell the oracle. */
-export interface Steps extends SignedSteps {
+export interface Steps extends SignedSteps, FollowerSteps {
   bucket(name: string): Promise<void>;
   put(path: string, bytes: Uint8Array): Promise<void>;
   remove(path: string): Promise<void>;
@@ -63,6 +64,7 @@ export function stepsOn(rig: Rig, oracle: Oracle): Steps {
   };
   return {
     ...signedSteps(rig, oracle),
+    ...followerSteps(rig, oracle),
     bucket: (name) =>
       oracle.attempt(
         () => createBucket(rig, alice, name),

@@ -4,8 +4,9 @@
  */
 import type { BlobId, BucketName, ObjectPath } from '../../src/domain/names.ts';
 import { openHome } from '../../src/home/home.ts';
+import { layoutOf } from '../../src/home/layout.ts';
 import { openSigningKeys } from '../../src/home/signing-keys.ts';
-import { openWebhookSecrets } from '../../src/home/webhook-secrets.ts';
+import { openWebhookSecrets, type WebhookSecrets } from '../../src/home/webhook-secrets.ts';
 import type { FollowerSettings } from '../../src/service/followers.ts';
 import type { Call } from '../../src/service/service.ts';
 import type { JobOptions } from '../../src/service/upkeep/jobs.ts';
@@ -27,6 +28,8 @@ export interface Rig {
   /** What was logged at warn and above since the last start. */
   readonly alarms: string[];
   open(): Promise<Store>;
+  /** Those of the disk as it is. */
+  webhookSecrets(): WebhookSecrets;
   /** Lets time pass; what it is now, Unix ms. */
   advance(ms: number): number;
   /** Ends in good order. */
@@ -69,6 +72,8 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   return rig;
 }
 
+const lock = async () => ({ release: async () => {} });
+
 export function makeRig(options: RigOptions = {}): Rig {
   const { disk, views, packIndex, seed = 1, followers, store: settings = {} } = options;
   const random = seededRandom(seed);
@@ -89,9 +94,15 @@ export function makeRig(options: RigOptions = {}): Rig {
     set store(opened) {
       store = opened;
     },
+    webhookSecrets: () =>
+      openWebhookSecrets({
+        files: rig.disk.files,
+        layout: layoutOf(dataDirectory),
+        random: (count) => Buffer.from(hex(random, count * 2), 'hex'),
+        lock,
+      }),
     async open() {
       const { files } = rig.disk;
-      const lock = async () => ({ release: async () => {} });
       alarms.length = 0;
       const home = await openHome({ files, directory: dataDirectory, reserveBytes: 4096, lock });
       leave = () => home.close();
@@ -127,12 +138,7 @@ export function makeRig(options: RigOptions = {}): Rig {
         upkeep: { orphanGraceMs: 24 * hourMs, retentionMs: 7 * 24 * hourMs },
         followers: {
           ...followers,
-          secrets: openWebhookSecrets({
-            files,
-            layout: home.layout,
-            random: (count) => Buffer.from(hex(random, count * 2), 'hex'),
-            lock,
-          }),
+          secrets: rig.webhookSecrets(),
         },
         openViewsStore: (how) => rig.views.openStore(how),
         blobSettings: {

@@ -15,7 +15,7 @@ import { parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer, type LiveBody } from '../wire/answer.ts';
 import { decodePercent } from '../wire/raw-path.ts';
 import { placeOfId } from './ids.ts';
-import { consumerJson } from './representation.ts';
+import { consumerJson, definitionJson } from './representation.ts';
 import { ackBody, consumerBody } from './schemas.ts';
 
 type Parts = HttpParts & { readonly streams: Streams };
@@ -67,10 +67,8 @@ async function define(parts: Parts, request: Request): Promise<Result<Answer>> {
   const asked = { name: name.value, filter: filter.value, from: from.value };
   const defined = await consumers.define(call.value, asked);
   if (!defined.ok) return defined;
-  const shown = await consumers.get(request.call, name.value);
-  if (!shown.ok) return shown;
-  const headers = positionHeader(defined.value.position);
-  return ok(jsonAnswer(consumerJson(shown.value), { headers }));
+  const { consumer, position } = defined.value;
+  return ok(jsonAnswer(definitionJson(consumer), { headers: positionHeader(position) }));
 }
 
 async function remove(parts: Parts, request: Request): Promise<Result<Answer>> {

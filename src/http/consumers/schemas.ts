@@ -30,7 +30,7 @@ export const ackBody = z.strictObject({ id: text(64) });
 const time = z.string().describe('RFC 3339 in UTC, with milliseconds');
 const count = z.number().int().min(0);
 
-export const consumer = z.object({
+export const consumerDefinition = z.object({
   name: z.string(),
   bucket: z.string().nullable(),
   prefix: z.string().nullable(),
@@ -38,6 +38,9 @@ export const consumer = z.object({
   owner_id: z.string().nullable(),
   created_at: time,
   updated_at: time,
+});
+
+export const consumer = consumerDefinition.extend({
   position: count.describe('All up to here is acknowledged, or was none of its events'),
   lag: z.object({
     events: count.describe('Records of the log that lie ahead: its events are among them'),

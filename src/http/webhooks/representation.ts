@@ -1,14 +1,14 @@
 /** Webhooks as JSON. */
 
 import { instantText } from '../../domain/values/instants.ts';
+import type { WebhookRow } from '../../domain/webhooks/webhook.ts';
 import type { Attempt } from '../../service/webhooks/progress.ts';
 import type { WebhookStatus } from '../../service/webhooks/webhooks.ts';
 
 const maxParkedShown = 100;
 
-export function webhookJson({ webhook, progress }: WebhookStatus) {
+export function definitionJson(webhook: WebhookRow) {
   const { id, url, filter, state, reason, owner_id, created_at, updated_at } = webhook;
-  const { at, trying, last, parked } = progress;
   return {
     id,
     url,
@@ -18,6 +18,13 @@ export function webhookJson({ webhook, progress }: WebhookStatus) {
     owner_id,
     created_at: instantText(created_at),
     updated_at: instantText(updated_at),
+  };
+}
+
+export function webhookJson({ webhook, progress }: WebhookStatus) {
+  const { at, trying, last, parked } = progress;
+  return {
+    ...definitionJson(webhook),
     position: at.position,
     tries: trying?.tries ?? 0,
     next_try_at: trying ? instantText(trying.nextMs) : null,

@@ -11,7 +11,12 @@ import type { Endpoint, Request, Route } from '../route.ts';
 import { parseBody } from '../schemas.ts';
 import { type Answer, jsonAnswer } from '../wire/answer.ts';
 import { replayOf } from './replay.ts';
-import { attemptJson, webhookJson, webhookWithParkedJson } from './representation.ts';
+import {
+  attemptJson,
+  definitionJson,
+  webhookJson,
+  webhookWithParkedJson,
+} from './representation.ts';
 import { replayBody, webhookBody } from './schemas.ts';
 
 type Handle = (parts: HttpParts, request: Request) => Promise<Result<Answer>>;
@@ -90,10 +95,8 @@ function setState(state: 'active' | 'paused'): Handle {
     const { webhooks } = parts.service;
     const changed = await webhooks.setState(call.value, idOf(request), state);
     if (!changed.ok) return changed;
-    const shown = await webhooks.get(request.call, idOf(request));
-    if (!shown.ok) return shown;
-    const headers = positionHeader(changed.value.position);
-    return ok(jsonAnswer(webhookJson(shown.value), { headers }));
+    const { webhook, position } = changed.value;
+    return ok(jsonAnswer(definitionJson(webhook), { headers: positionHeader(position) }));
   };
 }
 

@@ -32,7 +32,7 @@ const attempt = z.object({
   error: text.nullable(),
 });
 
-export const webhook = z.object({
+export const webhookDefinition = z.object({
   id: text,
   url: text,
   bucket: text.nullable(),
@@ -43,6 +43,9 @@ export const webhook = z.object({
   owner_id: text.nullable(),
   created_at: time,
   updated_at: time,
+});
+
+export const webhook = webhookDefinition.extend({
   position: count.describe('All up to here was delivered or parked, or was none of its events'),
   tries: count.describe('Of the next event, so far'),
   next_try_at: time.nullable(),

@@ -10,7 +10,7 @@ import {
   noSuchConsumer,
 } from '../../domain/consumers/consumer.ts';
 import { callerOf, ownerName, ownerOf } from '../../domain/consumers/owner.ts';
-import type { Clock, Ids } from '../../domain/effects.ts';
+import type { Clock, Ids, Observe } from '../../domain/effects.ts';
 import type { ConsumerDefined, ConsumerRemoved, EventFilter } from '../../domain/events.ts';
 import type { Position } from '../../domain/names.ts';
 import { rejection } from '../../domain/rejection.ts';
@@ -69,6 +69,7 @@ export interface ConsumerParts {
   readonly journal: Pick<Journal, 'epoch' | 'head' | 'oldest' | 'epochAt' | 'distance' | 'read'>;
   readonly ids: Ids;
   readonly clock: Clock;
+  readonly observe: Observe;
 }
 
 type Parts = ConsumerParts & { readonly progress: ConsumerProgress };
@@ -155,7 +156,10 @@ async function remove(parts: Parts, call: Call, name: string): Promise<Result<Ch
     },
   });
   if (!committed.ok) return committed;
-  await parts.progress.forget(id, removed);
+  await parts.progress.forget(id, removed).catch((fault: unknown) => {
+    // The next start removes it.
+    parts.observe.warn('a cursor could not be removed', { consumer: id, fault: String(fault) });
+  });
   return ok({ position: committed.value.position });
 }
 

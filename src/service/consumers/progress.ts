@@ -67,7 +67,8 @@ export class ConsumerProgress {
 
   /** The reader of now is ended, where there is one. */
   async end(id: string, reason: Rejection): Promise<void> {
-    (await this.#known.get(id))?.reading?.end(reason);
+    const known = await this.#known.get(id)?.catch(() => undefined);
+    known?.reading?.end(reason);
   }
 
   async forget(id: string, reason: Rejection): Promise<void> {

@@ -22,6 +22,7 @@ import { movedTo, withDue } from './progress.ts';
 import type {
   AskedWebhook,
   ChangedWebhook,
+  MadeSecret,
   Replay,
   Replayed,
   Tested,
@@ -46,7 +47,7 @@ export async function create(
   parts: WebhookParts,
   call: Call,
   { url: text, filter }: AskedWebhook,
-): Promise<Result<ChangedWebhook>> {
+): Promise<Result<MadeSecret>> {
   const owner = ownerOf(call.caller);
   if (!owner.ok) return owner;
   const url = parseTargetUrl(text, parts.target);
@@ -88,7 +89,7 @@ export async function rotate(
   parts: WebhookParts,
   call: Call,
   id: string,
-): Promise<Result<ChangedWebhook>> {
+): Promise<Result<MadeSecret>> {
   const found = find(parts, call, id);
   if (!found.ok) return found;
   const rotated = await withNewSecret(parts, (secretId) => {
@@ -109,17 +110,25 @@ export async function rotate(
 
 /** What no record came to name is forgotten again; a crash in between leaves that to the next start. */
 async function withNewSecret(
-  { secrets }: WebhookParts,
+  parts: WebhookParts,
   use: (secretId: string) => Promise<Result<ChangedWebhook>>,
-): Promise<Result<ChangedWebhook>> {
-  const { id } = await secrets.make();
+): Promise<Result<MadeSecret>> {
+  const { id, text: secret } = await parts.secrets.make();
   const used = await use(id);
-  if (!used.ok && used.rejection.code !== 'OutcomeUnknown') await secrets.forget([id]);
+  if (used.ok) return ok({ ...used.value, secret });
+  if (used.rejection.code !== 'OutcomeUnknown') await forget(parts, [{ id }]);
   return used;
 }
 
-async function forget({ secrets }: WebhookParts, gone: WebhookRow['secrets']): Promise<void> {
-  if (gone.length > 0) await secrets.forget(gone.map(({ id }) => id));
+/** It is done already: what is left over goes with the next start. */
+async function forget(
+  { secrets, observe }: Pick<WebhookParts, 'secrets' | 'observe'>,
+  gone: readonly { readonly id: string }[],
+): Promise<void> {
+  if (gone.length === 0) return;
+  await secrets.forget(gone.map(({ id }) => id)).catch((fault: unknown) => {
+    observe.warn('old secrets of webhooks could not be removed', { fault: String(fault) });
+  });
 }
 
 export async function setState(
@@ -167,7 +176,7 @@ async function define(
   const { events, position } = committed.value;
   const webhook = rowAfter(events, committed.value) ?? views.webhook(id);
   if (!webhook) return refuse(noSuchWebhook);
-  await deliveries.changed(id);
+  deliveries.changed(webhook);
   return ok({ webhook, position });
 }
 
@@ -194,7 +203,9 @@ export async function remove(
     },
   });
   if (!removed.ok) return removed;
-  await parts.deliveries.changed(id);
+  await parts.deliveries.removed(id).catch((fault: unknown) => {
+    parts.observe.warn('a cursor could not be removed', { webhook: id, fault: String(fault) });
+  });
   await forget(parts, found.value.secrets);
   return ok({ position: removed.value.position });
 }
@@ -203,8 +214,7 @@ export async function test(parts: WebhookParts, call: Call, id: string): Promise
   const { clock, ids, deliveries } = parts;
   const found = find(parts, call, id);
   if (!found.ok) return found;
-  const endpoint = await deliveries.endpoint(id);
-  if (!endpoint) return refuse(noSuchWebhook);
+  const endpoint = deliveries.endpoint(found.value);
   const startedMs = clock.now();
   const messageId = `test_${ids.uuid()}`;
   const timestamp = new Date(startedMs).toISOString();
@@ -225,8 +235,7 @@ export async function playAgain(
   if (!found.ok) return found;
   const start = from ? await placeOf(parts, call, { filters: [], from }) : undefined;
   if (start && !start.ok) return start;
-  const endpoint = await deliveries.endpoint(id);
-  if (!endpoint) return refuse(noSuchWebhook);
+  const endpoint = deliveries.endpoint(found.value);
   const chosen = positions && new Set(positions);
   const progress = await endpoint.change((before) =>
     start ? movedTo(before, start.value) : withDue(before, chosen),

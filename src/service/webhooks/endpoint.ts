@@ -31,13 +31,15 @@ import {
   maxParked,
   type Parked,
   type Progress,
+  progressFrom,
+  progressIn,
 } from './progress.ts';
 import type { Slots } from './slots.ts';
 
 export interface EndpointParts {
   readonly views: Pick<Views, 'webhook'>;
   readonly subscriptions: Pick<Subscriptions, 'open'>;
-  readonly cursors: Pick<Cursors, 'keep' | 'flush'>;
+  readonly cursors: Pick<Cursors, 'read' | 'keep' | 'flush'>;
   readonly secrets: Pick<WebhookSecrets, 'read'>;
   readonly send: Send;
   readonly slots: Slots;
@@ -62,19 +64,22 @@ export class Endpoint {
   readonly #id: string;
   readonly #stopping = new AbortController();
   #waking = new AbortController();
+  #loading: Promise<void> | undefined;
+  /** As it was made until it is loaded. */
   #progress: Progress;
   /** Counts what changed the progress from outside: what was under way then counts no more. */
   #changes = 0;
   #subscription: Subscription | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(parts: EndpointParts, id: string, progress: Progress) {
+  constructor(parts: EndpointParts, { id, from }: Pick<WebhookRow, 'id' | 'from'>) {
     this.#parts = parts;
     this.#id = id;
-    this.#progress = progress;
+    this.#progress = progressFrom(from);
   }
 
-  get progress(): Progress {
+  async progress(): Promise<Progress> {
+    await this.#load();
     return this.#progress;
   }
 
@@ -90,6 +95,7 @@ export class Endpoint {
 
   /** Durable when it resolves. */
   async change(change: (progress: Progress) => Progress): Promise<Progress> {
+    await this.#load();
     this.#changes += 1;
     this.#keep(change(this.#progress));
     await this.#parts.cursors.flush(cursorOf(this.#id));
@@ -123,6 +129,7 @@ export class Endpoint {
     while (!this.#isStopped) {
       this.#waking = new AbortController();
       try {
+        await this.#load();
         await this.#round();
       } catch (fault) {
         if (this.#isStopped) return;
@@ -133,6 +140,20 @@ export class Endpoint {
         await this.#rest(faultPauseMs);
       }
     }
+  }
+
+  /** What fails is tried again by whoever asks next. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#parts.cursors.read(cursorOf(this.#id)).then(
+      (document) => {
+        this.#progress = progressIn(document) ?? this.#progress;
+      },
+      (fault: unknown) => {
+        this.#loading = undefined;
+        throw fault;
+      },
+    );
+    return this.#loading;
   }
 
   async #round(): Promise<void> {

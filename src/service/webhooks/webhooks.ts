@@ -28,6 +28,8 @@ export interface WebhookStatus {
 }
 
 export type SecretShown = Changed & { readonly webhook: WebhookRow; readonly secret: string };
+/** Left out where an earlier request made it. */
+export type MadeSecret = ChangedWebhook & { readonly secret?: string };
 export type ChangedWebhook = Changed & { readonly webhook: WebhookRow };
 
 export interface AskedWebhook {
@@ -108,18 +110,20 @@ export function createWebhooks(parts: WebhookParts): Webhooks {
 }
 
 async function statusOf(deliveries: Deliveries, webhook: WebhookRow): Promise<WebhookStatus> {
-  return { webhook, progress: await deliveries.progress(webhook) };
+  return { webhook, progress: await deliveries.endpoint(webhook).progress() };
 }
 
 /** A repeat under an idempotency key is shown the secret of the first, as long as that signs. */
 async function shown(
   { secrets }: WebhookParts,
-  changed: Result<ChangedWebhook>,
+  changed: Result<MadeSecret>,
 ): Promise<Result<SecretShown>> {
   if (!changed.ok) return changed;
-  const [newest] = changed.value.webhook.secrets;
-  const [secret] = await secrets.read(newest ? [newest.id] : []);
-  if (secret) return ok({ ...changed.value, secret: secret.text });
+  const { webhook, position } = changed.value;
+  const [newest] = webhook.secrets;
+  // What was made just now is not read again: a fault would hide what was done.
+  const secret = changed.value.secret ?? (await secrets.read(newest ? [newest.id] : []))[0]?.text;
+  if (secret !== undefined) return ok({ webhook, position, secret });
   return refuse(
     rejection('IdempotencyConflict', 'The secret of that request is not kept any more', {
       hint: 'Rotate it to get another one.',

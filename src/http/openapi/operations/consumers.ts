@@ -14,7 +14,7 @@ export const consumerOperations: Operations = {
     description: '"from" counts for a new one only: an existing one stays where it is.',
     parameters: [idempotencyKey],
     json: { schema: consumerBody, isOptional: true },
-    answer: 'Consumer',
+    answer: 'ConsumerDefinition',
     refusals: [...changeRefusals, 'InvalidBucketName', 'NoSuchBucket', 'PositionGone'],
   },
   [`GET ${prefix}/:name`]: {

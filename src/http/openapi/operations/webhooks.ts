@@ -38,8 +38,8 @@ export const webhookOperations: Operations = {
     'Get a new secret; the old one signs beside it for 24 h',
     'WebhookSecret',
   ),
-  [`POST ${prefix}/:id/pause`]: change('Send nothing until it is resumed', 'Webhook'),
-  [`POST ${prefix}/:id/resume`]: change('Go on where it was', 'Webhook'),
+  [`POST ${prefix}/:id/pause`]: change('Send nothing until it is resumed', 'WebhookDefinition'),
+  [`POST ${prefix}/:id/resume`]: change('Go on where it was', 'WebhookDefinition'),
   [`POST ${prefix}/:id/replay`]: {
     ...change('Send once more: what is parked, or all from a position on', 'WebhookReplay'),
     json: { schema: replayBody, isOptional: true },
