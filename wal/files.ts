@@ -106,11 +106,15 @@ const networkTypes: Readonly<Record<number, string>> = {
 /** `Files` on the local file system. */
 export const nodeFiles: Files = {
   openForReading(path) {
-    const descriptor = openSync(path, constants.O_RDONLY);
+    let descriptor = openSync(path, constants.O_RDONLY);
     return {
       read: (target, offset) => readNow(descriptor, target, offset),
       sizeBytes: () => fstatSync(descriptor).size,
-      close: () => closeSync(descriptor),
+      close() {
+        closeSync(descriptor);
+        // The number may be another file's from now on.
+        descriptor = -1;
+      },
     };
   },
   async open(path, mode, permissions = 0o644) {

@@ -99,8 +99,11 @@ export interface BlobStore {
   publish(blobIds: readonly BlobId[]): Promise<{ readonly missing: readonly BlobId[] }>;
   /** Makes all that was published so far durable. Once it failed it rejects for good. */
   finalize(): Promise<void>;
-  /** Throws `BlobMissing` where it is neither published nor staged, `BlobDamaged` where its length differs. */
-  open(facts: BlobFacts): Promise<OpenBlob>;
+  /**
+   * Throws `BlobMissing` where it is neither published nor staged, `BlobDamaged` where its length
+   * differs. `fromDisk`: whatever is remembered of its bytes is not used, nor are they remembered.
+   */
+  open(facts: BlobFacts, options?: { readonly fromDisk?: boolean }): Promise<OpenBlob>;
   /** True where the blob is published or staged. */
   has(blobId: BlobId): Promise<boolean>;
   /** The blobs that lie in staging, however they came there. */

@@ -14,13 +14,13 @@ import {
 } from './blob-store.ts';
 import { newBlake3 } from './hash.ts';
 
-/** Where a blob's bytes can be read; resolves to fewer bytes than `target` has only at the end. */
+/** Where a blob's bytes can be read: fewer than `target` has only at the end. */
 export interface ByteSource {
-  read(target: Uint8Array, offset: number): Promise<number>;
+  read(target: Uint8Array, offset: number): number | Promise<number>;
 }
 
 /** A blob of up to this many bytes is read in one piece. */
-const wholePieceBytes = 1024 * 1024;
+export const wholePieceBytes = 1024 * 1024;
 
 /** Throws a RangeError at once where `range` is not inside of the blob. */
 export function checkedBytes(source: ByteSource, facts: BlobFacts, range?: ByteRange): ByteStream {

@@ -24,7 +24,7 @@ import {
   type StageLimits,
   type StagingReport,
 } from './blob-store.ts';
-import { checkedBytes } from './checked-bytes.ts';
+import { type ByteSource, checkedBytes, wholePieceBytes } from './checked-bytes.ts';
 import { eachLimited, takingTurns } from './concurrency.ts';
 import { directorySyncer, type SyncTicket } from './directory-syncer.ts';
 import { newBlake3 } from './hash.ts';
@@ -197,33 +197,53 @@ async function publishBlob(
   return (await files.stat(to)) && leaf;
 }
 
+/**
+ * A blob that is read in one piece is opened and read without leaving the thread: each of the calls
+ * would cost more than the read. A larger one must not hold up others while the disk is slow.
+ */
 async function openBlob(files: Files, places: Places, facts: BlobFacts): Promise<OpenBlob> {
   const { blobId, sizeBytes } = facts;
-  const file = await firstPresent(places.lookups(blobId), (path) =>
-    files.open(path, 'read').catch(absent),
+  const isSmall = sizeBytes <= wholePieceBytes;
+  const found = await firstPresent<HeldFile>(places.lookups(blobId), (path) =>
+    isSmall ? openNow(files, path) : files.open(path, 'read').catch(absent),
   );
-  if (!file) throw new BlobMissing(`blob ${blobId} is neither published nor staged`);
+  if (!found) throw new BlobMissing(`blob ${blobId} is neither published nor staged`);
+  const { path } = found;
   try {
-    const found = await file.sizeBytes();
-    if (found !== sizeBytes) {
+    const bytes = await found.sizeBytes();
+    if (bytes !== sizeBytes) {
       throw new BlobDamaged(
-        `blob ${blobId} is damaged: ${file.path} has ${found} bytes instead of ${sizeBytes}`,
+        `blob ${blobId} is damaged: ${path} has ${bytes} bytes instead of ${sizeBytes}`,
       );
     }
   } catch (cause) {
-    await file.close();
+    await found.close();
     throw cause;
   }
-  const isPublished = file.path === places.published(blobId);
-  let closing: Promise<void> | undefined;
+  const isPublished = path === places.published(blobId);
+  let closing: { readonly done: void | Promise<void> } | undefined;
   return {
     ...(isPublished ? { file: places.file(blobId) } : {}),
-    bytes: (range) => checkedBytes(file, facts, range),
-    close() {
-      closing ??= file.close();
-      return closing;
+    bytes: (range) => checkedBytes(found, facts, range),
+    async close() {
+      closing ??= { done: found.close() };
+      await closing.done;
     },
   };
+}
+
+interface HeldFile extends ByteSource {
+  readonly path: string;
+  sizeBytes(): number | Promise<number>;
+  close(): void | Promise<void>;
+}
+
+async function openNow(files: Files, path: string): Promise<HeldFile | undefined> {
+  try {
+    return { path, ...files.openForReading(path) };
+  } catch (cause) {
+    return absent(cause);
+  }
 }
 
 async function clearStaging(

@@ -85,9 +85,9 @@ function staging(
 
 function reading(disk: BlobStore, packs: Packs): Pick<BlobStore, 'open' | 'has'> {
   return {
-    async open(facts) {
+    async open(facts, options) {
       if (facts.sizeBytes > maxNeedleBytes) return disk.open(facts);
-      return (await packs.open(facts)) ?? (await openFile(disk, packs, facts));
+      return (await packs.open(facts, options)) ?? (await openFile(disk, packs, facts));
     },
     has: async (blobId) =>
       packs.has(blobId) || (await disk.has(blobId)) || packs.hasAfterAll(blobId),

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync } from 'node:fs';
+import { mkdir, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -171,12 +172,12 @@ describe('reading on disk', () => {
     const { store, files, staged, published } = await bench();
     const facts = await stage(store, patterned(10));
     let opens = 0;
-    files.tap = async ({ operation }) => {
-      if (operation !== 'open') return;
+    files.tap = ({ operation }) => {
+      if (operation !== 'openForReading') return;
       opens += 1;
       if (opens !== 2) return;
-      await mkdir(dirname(published(facts.blobId)), { recursive: true });
-      await rename(staged(facts.blobId), published(facts.blobId));
+      mkdirSync(dirname(published(facts.blobId)), { recursive: true });
+      renameSync(staged(facts.blobId), published(facts.blobId));
     };
     expectBytes(await read(store, facts), patterned(10));
     expect(opens).toBe(3);

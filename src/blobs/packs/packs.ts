@@ -8,10 +8,13 @@
  * Publishing writes that row and no more. Removing marks the row as dead; the bytes go when the pack is
  * compacted. The row is what counts, and the needles never change.
  */
+import { LRUCache } from 'lru-cache';
 import type { BlobId } from '../../domain/names.ts';
 import {
   BlobDamaged,
   type BlobFacts,
+  type ByteRange,
+  type ByteStream,
   type CompactionReport,
   type CompactionRun,
   type OpenBlob,
@@ -19,6 +22,7 @@ import {
 } from '../blob-store.ts';
 import { type ByteSource, checkedBytes } from '../checked-bytes.ts';
 import { takingTurns } from '../concurrency.ts';
+import { received } from '../receive.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { type CompactionParts, compactPacks } from './compaction.ts';
 import { type Descriptors, descriptorsOn } from './descriptors.ts';
@@ -38,6 +42,10 @@ export interface PacksOptions extends RecoverPacksOptions {
 /** A pack's needles fit into a footer of 3 MiB; its bytes can be read in a moment by a start. */
 const defaultLimits: PackLimits = { packBytes: 64 * 1024 * 1024, packNeedles: 128 * 1024 };
 
+/** Bodies that are kept in memory, and what one costs besides its bytes. */
+const hotBytes = 32 * 1024 * 1024;
+const hotEntryBytes = 256;
+
 export async function openPacks(options: PacksOptions): Promise<Packs> {
   return new Packs(options, await recoverPacks(options));
 }
@@ -51,6 +59,11 @@ export class Packs {
   readonly #descriptors: Descriptors;
   readonly #writer: PackWriter;
   readonly #recall: Recall;
+  /** Bodies that were read last, checked once; by blob id, so that they are never out of date. */
+  readonly #hot = new LRUCache<BlobId, { readonly body: Buffer; readonly blake3: string }>({
+    maxSize: hotBytes,
+    sizeCalculation: ({ body }) => body.length + hotEntryBytes,
+  });
   readonly #inTurn = takingTurns();
   readonly #compacting = takingTurns();
   #settled: number;
@@ -94,6 +107,7 @@ export class Packs {
     if (!place) return false;
     this.#locations.set(blobId, { ...publishedAt(place.pack, place), state: 'dead' });
     this.#staged.delete(blobId);
+    this.#hot.delete(blobId);
     return true;
   }
 
@@ -123,13 +137,25 @@ export class Packs {
   }
 
   /** undefined where it is in no pack, as far as the index tells. Throws BlobDamaged. */
-  async open(facts: BlobFacts): Promise<OpenBlob | undefined> {
+  async open(
+    facts: BlobFacts,
+    { fromDisk = false }: { readonly fromDisk?: boolean } = {},
+  ): Promise<OpenBlob | undefined> {
     const { blobId } = facts;
+    const hot = fromDisk ? undefined : this.#hot.get(blobId);
+    if (hot && hot.blake3 === facts.blake3) return openNeedle(facts, { ...hot, isSound: true });
     const found = this.#read(blobId);
     // Another needle stands there, or its header is damaged: the row may be wrong, or the bytes.
     const other = found && !found.isNamed && (await this.#remember(blobId));
-    const read = other ? this.#read(blobId) : found;
-    return read && openNeedle(facts, read.body);
+    const body = (other ? this.#read(blobId) : found)?.body;
+    if (!body) return undefined;
+    const { blake3 } = await received([body]);
+    const isSound = blake3 === facts.blake3;
+    // It may have been removed meanwhile: then nobody may find it here.
+    if (isSound && !fromDisk && this.#placeOf(blobId)) {
+      this.#hot.set(blobId, { body: memoryOfItsOwn(body), blake3 });
+    }
+    return openNeedle(facts, { body, isSound });
   }
 
   /**
@@ -164,6 +190,7 @@ export class Packs {
     const location = this.#locations.get(blobId);
     if (location?.state !== 'published') return false;
     this.#locations.set(blobId, { ...location, state: 'quarantined', arrivedMs });
+    this.#hot.delete(blobId);
     return true;
   }
 
@@ -229,6 +256,7 @@ export class Packs {
   #bury(blobId: BlobId, location: Location): void {
     const isThere = this.#packs.has(location.pack);
     this.#locations.set(blobId, isThere ? { ...location, state: 'dead' } : undefined, location);
+    this.#hot.delete(blobId);
   }
 
   /** Of what is staged or published. */
@@ -305,18 +333,38 @@ export class Packs {
 /** Tells a needle in quarantine from a file. */
 const namePrefix = 'pack:';
 
-function openNeedle(facts: BlobFacts, body: Buffer): OpenBlob {
+/** `isSound`: the body is what was stored, by its BLAKE3. */
+function openNeedle(
+  facts: BlobFacts,
+  { body, isSound }: { readonly body: Buffer; readonly isSound: boolean },
+): OpenBlob {
   const { blobId, sizeBytes } = facts;
   if (body.length !== sizeBytes) {
     throw new BlobDamaged(
       `blob ${blobId} is damaged: its pack has ${body.length} bytes instead of ${sizeBytes}`,
     );
   }
-  return { bytes: (range) => checkedBytes(sourceOf(body), facts, range), close: async () => {} };
+  const isKnown = (range: ByteRange | undefined) => isSound && range === undefined;
+  return {
+    bytes: (range) => (isKnown(range) ? copyOf(body) : checkedBytes(sourceOf(body), facts, range)),
+    close: async () => {},
+  };
+}
+
+/** A part of a larger buffer would keep all of that from being freed. */
+function memoryOfItsOwn(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
+}
+
+/** Chunks belong to the reader, and others read the same body. */
+async function* copyOf(body: Buffer): ByteStream {
+  if (body.length > 0) yield Buffer.from(body);
 }
 
 function sourceOf(bytes: Buffer): ByteSource {
   return {
-    read: async (target, offset) => bytes.copy(target, 0, offset),
+    read: (target, offset) => bytes.copy(target, 0, offset),
   };
 }

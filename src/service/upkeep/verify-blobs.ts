@@ -77,7 +77,7 @@ async function faultOf(
   const crcs = views.crcs(blobId);
   if (!crcs) return { problem: 'damaged', detail: 'no checksums are known of its blob' };
   try {
-    const blob = await blobs.open({ blobId, sizeBytes, blake3, crcs });
+    const blob = await blobs.open({ blobId, sizeBytes, blake3, crcs }, { fromDisk: true });
     try {
       for await (const chunk of blob.bytes()) {
         signal.throwIfAborted();

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { BlobMissing, type BlobStore, type Staged } from '../../../src/blobs/blob-store.ts';
+import {
+  BlobDamaged,
+  BlobMissing,
+  type BlobStore,
+  type Staged,
+} from '../../../src/blobs/blob-store.ts';
 import type { BlobId } from '../../../src/domain/names.ts';
 import { blobIds, collect, expectBytes, patterned, reusingItsChunk } from '../../support/bodies.ts';
 import { deferred } from '../../support/deferred.ts';
@@ -101,6 +106,40 @@ describe('where a body goes', () => {
     ] as const) {
       await expectRead(store, facts, patterned(size));
     }
+  });
+});
+
+describe('a body that was read', () => {
+  test('is read from memory the next time, but by who asks for the disk, until it is removed', async () => {
+    const { disk, store } = await bench();
+    const facts = await publish(store, patterned(500));
+    const kept = await publish(store, patterned(500, 2));
+    for (const each of [facts, kept]) await (await store.open(each)).close();
+    disk.record = true;
+    const path = packsOn(disk)[0] ?? '';
+    disk.poke(path, Buffer.alloc(disk.peek(path)?.length ?? 0));
+    const blob = await store.open(facts);
+    for await (const chunk of blob.bytes()) chunk.fill(0);
+    await expectRead(store, facts, patterned(500));
+    const range = { start: 10, end: 20 };
+    expectBytes(await collect(blob.bytes(range)), patterned(500).subarray(10, 21));
+    expect(disk.calls).toEqual([]);
+    const fromDisk = await store.open(facts, { fromDisk: true });
+    await expect(collect(fromDisk.bytes())).rejects.toThrow(BlobDamaged);
+    await store.remove(facts.blobId);
+    await store.quarantine({ kind: 'blob', blobId: kept.blobId }, 1);
+    for (const gone of [facts, kept]) await expect(store.open(gone)).rejects.toThrow(BlobMissing);
+  });
+
+  test('is not kept where it is damaged', async () => {
+    const { disk, store } = await bench();
+    const facts = await publish(store, patterned(500));
+    const path = packsOn(disk)[0] ?? '';
+    const right = Buffer.from(disk.peek(path) ?? '');
+    disk.poke(path, Buffer.alloc(right.length));
+    await expect(collect((await store.open(facts)).bytes())).rejects.toThrow(BlobDamaged);
+    disk.poke(path, right);
+    await expectRead(store, facts, patterned(500));
   });
 });
 
