@@ -61,34 +61,52 @@ export interface Announcement {
 /** undefined for a record that is not public. */
 export function announcementOf(record: CommittedRecord): Announcement | undefined {
   const { event, position, epoch, timeMs } = record;
-  const at = { position, epoch, timeMs };
+  // Field by field: a subscriber who catches up makes one for every record there is.
   switch (event.type) {
     case 'bucket.created':
     case 'bucket.updated':
     case 'bucket.emptied':
     case 'bucket.deleted':
-    case 'bucket.switched':
-      return { ...at, type: bucketTypes[event.type], record: event, place: bucketSide(event) };
-    case 'object.stored':
-      return { ...at, record: event, ...stored(event) };
-    case 'object.patched': {
+    case 'bucket.switched': {
+      const { bucket } = event;
+      const place = { bucket, path: null, owner_id: bucket.owner_id };
+      return { type: bucketTypes[event.type], position, epoch, timeMs, record: event, place };
+    }
+    case 'object.stored': {
+      const { source } = event;
+      const type = event.previous === null ? 'storage.object.created' : 'storage.object.updated';
       const place = objectSide(event.bucket, event.object);
-      return { ...at, type: 'storage.object.updated', record: event, place };
+      if (source === null) return { type, position, epoch, timeMs, record: event, place };
+      const copied = objectSide(source.bucket, source);
+      return { type, position, epoch, timeMs, record: event, place, source: copied };
+    }
+    case 'object.patched': {
+      const type = 'storage.object.updated';
+      const place = objectSide(event.bucket, event.object);
+      return { type, position, epoch, timeMs, record: event, place };
     }
     case 'object.moved': {
-      const { from, to, object } = event;
-      const { owner_id } = object;
+      const { owner_id } = event.object;
+      const place = objectSide(event.to.bucket, { path: event.to.path, owner_id });
+      const from = objectSide(event.from.bucket, { path: event.from.path, owner_id });
       return {
-        ...at,
         type: 'storage.object.moved',
+        position,
+        epoch,
+        timeMs,
         record: event,
-        place: objectSide(to.bucket, { path: to.path, owner_id }),
-        from: objectSide(from.bucket, { path: from.path, owner_id }),
+        place,
+        from,
       };
     }
     case 'object.deleted': {
-      const deleted = deletion(event);
-      return deleted && { ...at, record: event, ...deleted };
+      const { cause } = event;
+      const type = 'storage.object.deleted';
+      const owned = { path: event.path, owner_id: event.previous.owner_id };
+      const place = objectSide(event.bucket, owned);
+      if (cause === null) return { type, position, epoch, timeMs, record: event, place };
+      const told = publicCause(cause);
+      return told && { type, position, epoch, timeMs, record: event, place, cause: told };
     }
     case 'object.restored':
     case 'store.opened':
@@ -115,10 +133,6 @@ const bucketTypes: Readonly<Record<BucketEvent['type'], PublicType>> = {
   'bucket.switched': 'storage.bucket.restored',
 };
 
-function bucketSide({ bucket }: BucketEvent): Side {
-  return { bucket, path: null, owner_id: bucket.owner_id };
-}
-
 /** Who may add objects plays no part in who may read one. */
 function objectSide(
   bucket: BucketFacts,
@@ -132,19 +146,8 @@ function objectSide(
   };
 }
 
-function stored({ bucket, object, previous, source }: ObjectStored) {
-  return {
-    type: previous === null ? 'storage.object.created' : 'storage.object.updated',
-    place: objectSide(bucket, object),
-    ...(source === null ? {} : { source: objectSide(source.bucket, source) }),
-  } as const;
-}
-
 /** Of a drain only that which follows what its bucket's own event told. */
-function deletion({ bucket, path, previous, cause }: ObjectDeleted) {
-  const type = 'storage.object.deleted' as const;
-  const place = objectSide(bucket, { path, owner_id: previous.owner_id });
-  if (cause === null) return { type, place };
-  if (cause.type !== 'bucket.emptied' && cause.type !== 'bucket.deleted') return undefined;
-  return { type, place, cause: { type: bucketTypes[cause.type], position: cause.position } };
+function publicCause({ type, position }: NonNullable<ObjectDeleted['cause']>) {
+  if (type !== 'bucket.emptied' && type !== 'bucket.deleted') return undefined;
+  return { type: bucketTypes[type], position };
 }

@@ -42,8 +42,8 @@ export interface PublicEvent {
 }
 
 export function publicEvent(announcement: Announcement, sight: Sight): PublicEvent {
-  const { type, place, position, epoch, timeMs, cause } = announcement;
-  return {
+  const { type, place, position, epoch, timeMs } = announcement;
+  const event: Writable<PublicEvent> = {
     id: `evt_${epoch}_${position}`,
     type,
     bucket: sight.place ? place.bucket.name : null,
@@ -52,10 +52,13 @@ export function publicEvent(announcement: Announcement, sight: Sight): PublicEve
     owner_id: place.owner_id,
     timestamp: instantText(timeMs),
     position,
-    ...detailsOf(announcement, sight),
-    ...(cause ? { cause } : {}),
   };
+  addDetails(event, announcement, sight);
+  if (announcement.cause) event.cause = announcement.cause;
+  return event;
 }
+
+type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 /** An object as the API shows it. */
 export function objectJson(bucket: BucketName, row: ObjectRow) {
@@ -80,46 +83,40 @@ function objectIdOf({ record }: Announcement): ObjectId | null {
   return 'object' in record ? record.object.id : null;
 }
 
-function detailsOf(announcement: Announcement, sight: Sight): Partial<PublicEvent> {
+function addDetails(event: Writable<PublicEvent>, announcement: Announcement, sight: Sight): void {
   const { record, place, from } = announcement;
   switch (record.type) {
     case 'bucket.updated':
-      return { changed: record.changed };
+      event.changed = record.changed;
+      return;
     case 'object.stored': {
       const { previous, source, restored_from } = record;
-      return {
-        object: objectJson(place.bucket.name, objectAfter(record, announcement)),
-        ...(previous ? { previous: stateOf(previous) } : {}),
-        ...(source && sight.source
-          ? {
-              copied_from: {
-                bucket: source.bucket.name,
-                path: source.path,
-                object_id: source.id,
-              },
-            }
-          : {}),
-        ...(restored_from === null ? {} : { restored_from }),
-      };
+      event.object = objectJson(place.bucket.name, objectAfter(record, announcement));
+      if (previous) event.previous = stateOf(previous);
+      if (source && sight.source) {
+        const { bucket, path, id } = source;
+        event.copied_from = { bucket: bucket.name, path, object_id: id };
+      }
+      if (restored_from !== null) event.restored_from = restored_from;
+      return;
     }
     case 'object.patched':
-      return {
-        object: objectJson(place.bucket.name, objectAfter(record, announcement)),
-        changed: record.changed,
-      };
+      event.object = objectJson(place.bucket.name, objectAfter(record, announcement));
+      event.changed = record.changed;
+      return;
     case 'object.moved':
-      return from && sight.from
-        ? { previous: { ...placeOf(from), ...stateOf(record.object) } }
-        : {};
+      if (from && sight.from) event.previous = { ...placeOf(from), ...stateOf(record.object) };
+      return;
     case 'object.deleted':
-      return { previous: stateOf(record.previous) };
+      event.previous = stateOf(record.previous);
+      return;
     case 'bucket.created':
     case 'bucket.emptied':
     case 'bucket.deleted':
     case 'bucket.switched':
-      return {};
+      return;
     default:
-      return record satisfies never;
+      record satisfies never;
   }
 }
 

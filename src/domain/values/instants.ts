@@ -1,29 +1,31 @@
 /** Moments as the API shows them: RFC 3339 in UTC with milliseconds. */
 
-const dayMs = 86_400_000;
+const daySeconds = 86_400;
+
+// Most instants are that of the one before, or at least of its second.
+let lastMs = Number.NaN;
+let lastText = '';
+let lastSecond = Number.NaN;
+let lastPrefix = '';
 
 /** Of Unix ms between the years 0 and 9999. */
 export function instantText(unixMs: number): string {
-  const day = Math.floor(unixMs / dayMs);
-  const ms = unixMs - day * dayMs;
-  const time = [
-    Math.floor(ms / 3_600_000),
-    Math.floor(ms / 60_000) % 60,
-    Math.floor(ms / 1000) % 60,
-  ];
-  return `${dateText(day)}T${time.map(two).join(':')}.${String(ms % 1000).padStart(3, '0')}Z`;
+  if (unixMs === lastMs) return lastText;
+  const second = Math.floor(unixMs / 1000);
+  if (second !== lastSecond) {
+    lastPrefix = secondText(second);
+    lastSecond = second;
+  }
+  lastText = `${lastPrefix}.${String(unixMs - second * 1000).padStart(3, '0')}Z`;
+  lastMs = unixMs;
+  return lastText;
 }
 
-// Most instants are of the day of the one before.
-let lastDay = Number.NaN;
-let lastText = '';
-
-function dateText(day: number): string {
-  if (day !== lastDay) {
-    lastText = civilDate(day);
-    lastDay = day;
-  }
-  return lastText;
+function secondText(second: number): string {
+  const day = Math.floor(second / daySeconds);
+  const inDay = second - day * daySeconds;
+  const time = [Math.floor(inDay / 3_600), Math.floor(inDay / 60) % 60, inDay % 60];
+  return `${civilDate(day)}T${time.map(two).join(':')}`;
 }
 
 /** Counted in eras of 400 years that begin in March, so that the leap day comes last. */
