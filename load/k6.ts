@@ -9,6 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -133,28 +134,56 @@ async function underLoad(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     complaints = (complaints + chunk).slice(0, 4000);
   });
-  const faults: string[] = [];
-  const samples: Sample[] = [];
-  const sampling = setInterval(() => {
-    samples.push({ atMs: Date.now(), ...processFigures(server.pid) });
-  }, sampleEveryMs);
-  const loopMaximaMs: number[] = [];
-  const asking = setInterval(() => {
-    loopDelayMs(server).then(
-      (delay) => void (delay === undefined || loopMaximaMs.push(delay)),
-      (fault: unknown) => faults.push(`the status: ${fault}`),
-    );
-  }, askEveryMs);
+  const watch = watchServer(server);
   const code = await new Promise((resolve) => child.once('close', resolve));
-  clearInterval(sampling);
-  clearInterval(asking);
   process.off('exit', endToo);
+  const { samples, loopMaximaMs, faults } = await watch.end();
   if (code !== 0) faults.push(`k6 ended with ${code}: ${complaints}`);
   if (!existsSync(summary))
     return { metrics: {}, samples, loopMaximaMs, faults: [...faults, 'k6 has no summary'] };
   const metrics: Outcome['metrics'] = JSON.parse(readFileSync(summary, 'utf8'));
   faults.push(...faultsOfWork(metrics, scenario, size), ...faultsOfLevel(samples, size));
   return { metrics, samples, loopMaximaMs, faults };
+}
+
+interface Watched extends Pick<Outcome, 'samples' | 'loopMaximaMs'> {
+  readonly faults: string[];
+}
+
+/** From outside by the kernel, from inside by the status. */
+function watchServer(server: Server): { end(): Promise<Watched> } {
+  const samples: Sample[] = [];
+  const loopMaximaMs: number[] = [];
+  const faults: string[] = [];
+  const sampling = setInterval(() => {
+    try {
+      samples.push({ atMs: Date.now(), ...processFigures(server.pid) });
+    } catch (fault) {
+      faults.push(`the server can't be watched any more: ${fault}`);
+      clearInterval(sampling);
+    }
+  }, sampleEveryMs);
+  const over = new AbortController();
+  const asking = askUntil(over.signal).catch((fault: unknown) => {
+    faults.push(`the status: ${fault}`);
+  });
+
+  async function askUntil(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const delay = await loopDelayMs(server);
+      if (delay !== undefined) loopMaximaMs.push(delay);
+      await pause(askEveryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  return {
+    async end() {
+      clearInterval(sampling);
+      over.abort();
+      await asking;
+      return { samples, loopMaximaMs, faults };
+    },
+  };
 }
 
 /** The longest that the event loop kept anything waiting since the last time it was asked. */
