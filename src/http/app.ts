@@ -6,6 +6,9 @@
  * before it looks at names or bodies; a fault leaves as InternalError and is logged with its cause.
  */
 import { inspect } from 'node:util';
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
 import { anonymous } from '../domain/caller.ts';
 import type { Observe } from '../domain/effects.ts';
 import { rejection } from '../domain/rejection.ts';
@@ -24,8 +27,7 @@ import { openApiRoutes, type Site } from './openapi/routes.ts';
 import { operationRoutes } from './operations.ts';
 import { faultAnswer, problemAnswer } from './problems.ts';
 import { queryRoutes } from './query/routes.ts';
-import { type Endpoint, isMethod, type Route } from './route.ts';
-import { routeTable } from './route-table.ts';
+import { type Endpoint, isMethod, patternOf, type Route } from './route.ts';
 import { signedUrlRoutes } from './signed-urls/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { type Answer, send } from './wire/answer.ts';
@@ -53,26 +55,27 @@ export interface HttpSettings {
   readonly accel?: Accel | undefined;
 }
 
-/** Answers one exchange. What it rejects with nobody was told yet. */
-export type App = (exchange: Exchange) => Promise<void>;
-
-export function createHttp(parts: HttpParts): { readonly app: App } {
-  const find = routeTable(routesOf(parts));
-  return {
-    async app(exchange) {
-      const found = find(exchange.target.path);
-      if (!found) return send(exchange, problemAnswer(noSuchRoute));
-      const { route, pattern } = found;
-      exchange.route = pattern;
-      const method = exchange.incoming.method === 'HEAD' ? 'GET' : exchange.incoming.method;
-      const endpoint = isMethod(method) ? route.methods[method] : undefined;
-      if (!endpoint) return send(exchange, wrongMethod(exchange, route));
-      return run(parts, exchange, { route, endpoint });
-    },
-  };
+interface Env {
+  readonly Bindings: HttpBindings & { readonly exchange: Exchange };
 }
 
-const noSuchRoute = { code: 'NoSuchRoute', message: 'There is no such route' } as const;
+export type App = Hono<Env>;
+
+export function createHttp(parts: HttpParts): { readonly app: App } {
+  const app: App = new Hono<Env>({
+    getPath: (_request, options) => options?.env?.exchange.target.path ?? '/',
+  });
+  for (const route of routesOf(parts)) mount(app, parts, route);
+  app.notFound(async ({ env: { exchange } }) => {
+    await send(exchange, problemAnswer({ code: 'NoSuchRoute', message: 'There is no such route' }));
+    return RESPONSE_ALREADY_SENT;
+  });
+  app.onError(async (error, { env: { exchange } }) => {
+    await answerFault(parts.observe, exchange, error);
+    return RESPONSE_ALREADY_SENT;
+  });
+  return { app };
+}
 
 /** Where two match, the first one answers. */
 export function routesOf(parts: HttpParts): readonly Route[] {
@@ -88,6 +91,18 @@ export function routesOf(parts: HttpParts): readonly Route[] {
     ...objectRoutes(parts),
   ];
   return [...openApiRoutes(parts.site, routes), ...routes];
+}
+
+function mount(app: App, parts: HttpParts, route: Route): void {
+  const pattern = patternOf(route);
+  app.all(pattern, async ({ env: { exchange } }) => {
+    const method = exchange.incoming.method === 'HEAD' ? 'GET' : exchange.incoming.method;
+    const endpoint = isMethod(method) ? route.methods[method] : undefined;
+    exchange.route = pattern;
+    if (endpoint) await run(parts, exchange, { route, endpoint });
+    else await send(exchange, wrongMethod(exchange, route));
+    return RESPONSE_ALREADY_SENT;
+  });
 }
 
 interface Target {

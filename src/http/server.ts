@@ -14,16 +14,17 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { inspect } from 'node:util';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Observe } from '../domain/effects.ts';
 import { type App, answerFault } from './app.ts';
 import { type CorsOrigins, corsHeaders, isPreflight, preflightAnswer } from './cors.ts';
-import { problemAnswer } from './problems.ts';
+import { type Problem, problemAnswer } from './problems.ts';
 import { faultOfRequest } from './wire/ambiguous.ts';
 import { type Answer, jsonAnswer, send } from './wire/answer.ts';
 import { clientAddressOf } from './wire/client-address.ts';
 import { beginExchange, type Exchange, type Upgrade } from './wire/exchange.ts';
 import { answerMalformed } from './wire/malformed.ts';
-import { faultOfTarget } from './wire/routable.ts';
 import { answerTo, asksForWebSocket, type Upgrading, withoutUpgrade } from './wire/upgrade.ts';
 
 export interface ServerSettings {
@@ -109,6 +110,8 @@ function listen(server: Server, at: { port: number; host: string }): Promise<Add
   });
 }
 
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+
 interface Receiving {
   readonly expectsContinue?: boolean;
   readonly upgrade?: Upgrade;
@@ -121,7 +124,8 @@ class Door {
   readonly #clientAddress: ReturnType<typeof clientAddressOf>;
   readonly #sockets = new Map<Socket, Set<Exchange>>();
   readonly #surplus = new WeakSet<Socket>();
-  #app: App | undefined;
+  readonly #exchanges = new WeakMap<IncomingMessage, Exchange>();
+  #listener: Listener | undefined;
   readonly #closing = new AbortController();
 
   constructor({ observe, settings }: { observe: Observe; settings: ServerSettings }) {
@@ -136,7 +140,31 @@ class Door {
   }
 
   open(app: App): void {
-    this.#app = app;
+    this.#listener = getRequestListener(
+      (request, env) => {
+        const exchange = this.#exchanges.get(env.incoming as IncomingMessage);
+        if (!exchange) throw new Error('A request without an exchange');
+        return this.#answered(exchange, () => app.fetch(request, { ...env, exchange }));
+      },
+      {
+        // Global Request and Response stay what they are; bodies are ours to read, or not.
+        overrideGlobalObjects: false,
+        autoCleanupIncoming: false,
+        errorHandler: (fault) => {
+          if (!(fault instanceof RequestError)) throw fault;
+        },
+      },
+    );
+  }
+
+  /** A fault of the app itself is answered here: node-server would only print it. */
+  async #answered(exchange: Exchange, fetch: () => ReturnType<App['fetch']>): Promise<Response> {
+    try {
+      return await fetch();
+    } catch (fault) {
+      await answerFault(this.#observe, exchange, fault);
+      return RESPONSE_ALREADY_SENT;
+    }
   }
 
   connected(socket: Socket): void {
@@ -178,6 +206,7 @@ class Door {
       isLast: () => this.#isClosing || this.#surplus.has(socket),
       clientAddress: this.#clientAddress,
     });
+    this.#exchanges.set(incoming, exchange);
     const running = this.#sockets.get(socket);
     running?.add(exchange);
     outgoing.once('close', () => {
@@ -194,26 +223,26 @@ class Door {
   }
 
   async #answer(exchange: Exchange): Promise<void> {
-    const { incoming } = exchange;
+    const { incoming, outgoing } = exchange;
     const early = this.#gate(exchange);
     if (early) return await send(exchange, early);
     const fault = faultOfRequest(exchange);
     if (fault) return await send(exchange, problemAnswer(fault));
     if (isPreflight(incoming)) return await send(exchange, preflightAnswer(incoming));
-    const astray = faultOfTarget(exchange);
-    if (astray) return await send(exchange, problemAnswer(astray));
     try {
-      await this.#app?.(exchange);
+      await this.#listener?.(incoming, outgoing);
     } catch (fault) {
-      await answerFault(this.#observe, exchange, fault);
+      return await answerFault(this.#observe, exchange, fault);
     }
+    // node-server did not understand the target or the Host, and the app never saw the request.
+    if (exchange.status === 0) await send(exchange, problemAnswer(unroutable(exchange)));
   }
 
   #gate({ incoming, target }: Exchange): Answer | undefined {
     if (this.#surplus.has(incoming.socket)) {
       return problemAnswer({ code: 'Overloaded', message: 'There are too many connections' });
     }
-    if (this.#app && !this.#isClosing) return undefined;
+    if (this.#listener && !this.#isClosing) return undefined;
     if (target.path === '/health/live' && isRead(incoming.method)) {
       return jsonAnswer({ status: 'live' });
     }
@@ -245,4 +274,11 @@ class Door {
 
 function isRead(method: string | undefined): boolean {
   return method === 'GET' || method === 'HEAD';
+}
+
+function unroutable({ target }: Exchange): Problem {
+  // RFC 3986 has no backslash in a path; taking it for a `/` would be a near match.
+  return target.path.includes('\\')
+    ? { code: 'InvalidKey', message: 'The path contains a raw backslash', hint: 'Send "%5C".' }
+    : { code: 'InvalidRequest', message: 'The request target or the Host header is not valid' };
 }

@@ -280,8 +280,8 @@ describe('a fault', () => {
         throw new Error('before the routes');
       },
     ],
-  ])('before any route, %s, is no bad request', async (_name, app) => {
-    door.http.open(app);
+  ])('before any route, %s, is no bad request', async (_name, fetch) => {
+    door.http.open({ fetch } as unknown as Parameters<typeof door.http.open>[0]);
     const client = await door.raw(head('GET /storage/v1/bucket', 'connection: close\r\n')).closed();
     expect(client.status).toBe(500);
     expect(client.json()).toMatchObject({ code: 'InternalError' });

@@ -61,8 +61,11 @@ export class RequestBody {
 
   /** Aborted when the client goes before it has sent the whole body. */
   get gone(): AbortSignal {
-    this.#watch();
-    this.#gone ??= new AbortController();
+    if (!this.#gone) {
+      this.#watch();
+      this.#gone = new AbortController();
+      if (this.#outgoing.destroyed && !this.#incoming.complete) this.#gone.abort();
+    }
     return this.#gone.signal;
   }
 
