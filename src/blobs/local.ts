@@ -36,7 +36,10 @@ export async function openLocalBlobs(options: LocalBlobsOptions): Promise<BlobSt
     ...staging({ disk, packs, newBlobId: options.newBlobId }, upToBytes),
     ...reading(disk, packs),
     ...keeping(disk, packs),
-    finalize: () => disk.finalize(),
+    async finalize() {
+      await disk.finalize();
+      await packs.finalize();
+    },
     async close() {
       try {
         await disk.close();

@@ -67,6 +67,7 @@ export class Packs {
   readonly #inTurn = takingTurns();
   readonly #compacting = takingTurns();
   #settled: number;
+  #hasRestored = false;
 
   constructor(options: PacksOptions, recovered: RecoveredPacks) {
     const { files, directory, limits = defaultLimits } = options;
@@ -119,6 +120,16 @@ export class Packs {
     this.#locations.set(blobId, publishedAt(place.pack, place));
     this.#staged.delete(blobId);
     return true;
+  }
+
+  /**
+   * Needles are durable already, and the row of a published one is found again. Only that a blob is no
+   * longer set aside nothing else remembers.
+   */
+  async finalize(): Promise<void> {
+    if (!this.#hasRestored) return;
+    this.#hasRestored = false;
+    await this.#locations.flush();
   }
 
   listStaged(): BlobId[] {
@@ -210,6 +221,7 @@ export class Packs {
     if (!location) return false;
     const { id } = entry;
     this.#locations.set(id, { ...location, state: 'published', arrivedMs: 0 }, location);
+    this.#hasRestored = true;
     return true;
   }
 

@@ -130,7 +130,7 @@ async function callsOfASession(): Promise<number> {
   const told = fresh();
   await session(await open(at), told);
   expect(told.referenced.size).toBeGreaterThan(3);
-  expect(removedPacks, 'the session compacts').toBeGreaterThan(2);
+  expect(removedPacks, 'the session compacts').toBeGreaterThan(0);
   expect(at.disk.paths().filter((path) => path.endsWith('.pack')).length).toBeGreaterThan(2);
   return calls;
 }

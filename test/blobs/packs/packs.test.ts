@@ -143,6 +143,19 @@ describe('a body that was read', () => {
   });
 });
 
+test('what is given back from quarantine stays given back after a finalize and a power cut', async () => {
+  const left = await bench();
+  const facts = await publish(left.store, patterned(10));
+  await left.store.quarantine({ kind: 'blob', blobId: facts.blobId }, 5);
+  await left.store.close();
+  const back = await openOn(left);
+  for await (const entry of back.store.quarantined()) await back.store.restore(entry);
+  await back.store.finalize();
+  left.index.powerLoss(1);
+  const { store } = await openOn({ ...left, disk: left.disk.powerLoss(1) });
+  await expectRead(store, facts, patterned(10));
+});
+
 describe('group commit', () => {
   test('one sync serves all that waited while another one ran', async () => {
     const { disk, store } = await bench();
