@@ -2,7 +2,11 @@
 import type { BucketRow } from '../domain/bucket.ts';
 import type { BucketName } from '../domain/names.ts';
 import type { ObjectRow } from '../domain/object.ts';
+import { objectJson } from '../domain/public-events/public-event.ts';
 import { jsonText, timeText } from './wire/json-text.ts';
+
+/** An object as a value; events show it so, too. */
+export { objectJson };
 
 export function bucketJson(row: BucketRow) {
   return {
@@ -20,23 +24,6 @@ export function bucketJson(row: BucketRow) {
     owner: row.owner_id ?? '',
     file_size_limit: row.max_file_size,
     type: 'STANDARD',
-  };
-}
-
-export function objectJson(bucket: BucketName, row: ObjectRow) {
-  return {
-    id: row.id,
-    bucket,
-    path: row.path,
-    size: row.size,
-    content_type: row.content_type,
-    owner_id: row.owner_id,
-    etag: row.etag,
-    version: row.version,
-    cache_control: row.cache_control,
-    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as unknown),
-    created_at: timeText(row.created_at),
-    updated_at: timeText(row.updated_at),
   };
 }
 
