@@ -39,8 +39,9 @@ describe('on a directory that nobody serves', () => {
   beforeAll(async () => {
     const server = await startServer();
     const bucket = await makeBucket(server);
+    // Longer than what lies in packs.
     for (const name of ['a', 'b', 'c']) {
-      await put(server, `${bucket}/${name}`, { token, body: name.repeat(1000) });
+      await put(server, `${bucket}/${name}`, { token, body: name.repeat(100_000) });
     }
     expect((await server.stop()).code).toBe(0);
     dataDir = server.dataDir;
@@ -72,7 +73,7 @@ describe('on a directory that nobody serves', () => {
   test('verify finds what is damaged and what is missing, and exits with 1', async () => {
     const whole = await aerostore(['blobs', 'verify', '--json', ...at]);
     expect(whole.code, whole.stderr).toBe(0);
-    expect(json(whole.stdout)).toMatchObject({ ok: true, objects: 3, bytes: 3000, findings: [] });
+    expect(json(whole.stdout)).toMatchObject({ ok: true, objects: 3, bytes: 300_000, findings: [] });
     const [damaged = '', missing = ''] = blobsOf(dataDir);
     const kept = [damaged, missing].map((file) => [file, readFileSync(file)] as const);
     const bytes = readFileSync(damaged);
@@ -129,15 +130,16 @@ describe('beside a running server', () => {
   });
 
   test('the bytes of what was overwritten and deleted are freed after the retention', async () => {
-    await put(server, `${bucket}/x`, { token, body: 'old' });
-    await put(server, `${bucket}/x`, { token, body: 'new' });
-    await put(server, `${bucket}/y`, { token, body: 'gone' });
+    const body = (word: string) => word.repeat(50_000);
+    await put(server, `${bucket}/x`, { token, body: body('old') });
+    await put(server, `${bucket}/x`, { token, body: body('new') });
+    await put(server, `${bucket}/y`, { token, body: body('gone') });
     await ask(server, `/object/${bucket}/y`, { method: 'DELETE', token });
     const before = blobsOf(server.dataDir).length;
     await until('two blobs are freed', () => blobsOf(server.dataDir).length === before - 2, 30_000);
     expect(quarantine(server.dataDir)).toEqual([]);
     const read = await ask(server, `/object/${bucket}/x`, { token });
-    expect(read.text()).toBe('new');
+    expect(read.text()).toBe(body('new'));
   });
 
   test('the commands work by --url; --data-dir says to use it', async () => {
