@@ -191,8 +191,8 @@ export interface ConsumerDefined extends SubscriptionOwner {
   readonly id: string;
   readonly name: string;
   readonly filter: EventFilter;
-  /** Events after it are the consumer's. */
-  readonly from: Position;
+  /** Events after it are the consumer's; null for those after this record. */
+  readonly from: Position | null;
   /** Unix ms; null where this record makes it. */
   readonly created_at: number | null;
 }

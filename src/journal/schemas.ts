@@ -201,7 +201,7 @@ const fields: { readonly [T in EventType]: FieldsOf<T> } = {
     id: text(),
     name: text(),
     filter,
-    from: whole<never>(),
+    from: whole<never>().nullable(),
     created_at: whole().nullable(),
   },
   'consumer.removed': { ...ownerShape, name: text() },

@@ -10,7 +10,8 @@ import { type Rejection, rejection } from '../rejection.ts';
 import { ok, type Result, refuse } from '../result.ts';
 
 /** What the views hold of a consumer. Times are Unix ms. */
-export interface ConsumerRow extends Omit<ConsumerDefined, 'type' | 'created_at'> {
+export interface ConsumerRow extends Omit<ConsumerDefined, 'type' | 'created_at' | 'from'> {
+  readonly from: Position;
   readonly created_at: number;
   readonly updated_at: number;
 }
@@ -29,10 +30,15 @@ export function parseConsumerName(text: string): Result<string> {
 }
 
 export function consumerAfter(
-  { type: _type, created_at, ...definition }: ConsumerDefined,
-  { timeMs }: { readonly timeMs: number },
+  { type: _type, created_at, from, ...definition }: ConsumerDefined,
+  { position, timeMs }: { readonly position: Position; readonly timeMs: number },
 ): ConsumerRow {
-  return { ...definition, created_at: created_at ?? timeMs, updated_at: timeMs };
+  return {
+    ...definition,
+    from: from ?? position,
+    created_at: created_at ?? timeMs,
+    updated_at: timeMs,
+  };
 }
 
 export interface ConsumerState {
@@ -46,8 +52,8 @@ export interface DefineConsumer {
   readonly owner: SubscriptionOwner;
   readonly name: string;
   readonly filter: EventFilter;
-  /** Counts for a new one only: what was acknowledged stays acknowledged. */
-  readonly from: Position;
+  /** Counts for a new one only: what was acknowledged stays acknowledged. null: from its making on. */
+  readonly from: Position | null;
   /** Of a new one. */
   readonly id: string;
 }

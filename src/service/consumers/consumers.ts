@@ -116,7 +116,7 @@ async function define(
   const from: From = views.consumer(owner.value, name) ? { kind: 'now' } : asked;
   const opened = await subscriptions.open(call, { filters: [filter], from, isInternal: true });
   if (!opened.ok) return opened;
-  const { position: begins } = opened.value.at;
+  const begins = from.kind === 'now' ? null : opened.value.at.position;
   opened.value.close();
   const command = { owner: owner.value, name, filter, from: begins, id: ids.uuid() };
   const committed = await commit<ConsumerDefined>({

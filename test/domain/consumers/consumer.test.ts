@@ -20,7 +20,7 @@ function allowed<T>(result: Result<T>): T {
 
 const made = allowed(decideDefine({ consumer: undefined, count: 0 }, command));
 if (!made) throw new Error('no event');
-const consumer = consumerAfter(made, { timeMs: 10 });
+const consumer = consumerAfter(made, { position: 5 as Position, timeMs: 10 });
 
 describe('a consumer', () => {
   test('is not changed by being asked for again, in whatever order its types are named', () => {
@@ -37,7 +37,9 @@ describe('a consumer', () => {
     };
     const changed = allowed(decideDefine({ consumer, count: 1 }, other));
     expect(changed).toMatchObject({ id: 'one', from: 3, filter: { prefix: 'x/' }, created_at: 10 });
-    expect(changed && consumerAfter(changed, { timeMs: 20 })).toMatchObject({
+    expect(
+      changed && consumerAfter(changed, { position: 8 as Position, timeMs: 20 }),
+    ).toMatchObject({
       created_at: 10,
       updated_at: 20,
     });
@@ -48,6 +50,16 @@ describe('a consumer', () => {
     expect(decideDefine({ consumer: undefined, count }, command)).toMatchObject({ ok: false });
     const other = { ...command, filter: { ...filter, prefix: 'x/' } };
     expect(decideDefine({ consumer, count }, other)).toMatchObject({ ok: true });
+  });
+
+  test('that begins with its making hears of what follows its record, also once it was changed', () => {
+    const state = { consumer: undefined, count: 0 };
+    const begun = allowed(decideDefine(state, { ...command, from: null }));
+    if (!begun) throw new Error('no event');
+    const row = consumerAfter(begun, { position: 5 as Position, timeMs: 10 });
+    expect(row.from).toBe(5);
+    const other = { ...command, filter: { ...filter, prefix: 'x/' }, from: null };
+    expect(allowed(decideDefine({ consumer: row, count: 1 }, other))).toMatchObject({ from: 5 });
   });
 
   test('that is not there can not be removed', () => {
