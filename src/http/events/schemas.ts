@@ -22,7 +22,6 @@ export const eventsQuery = z.object({
   from: text(64).optional(),
   token: z.string().optional(),
 });
-export type EventsQuery = z.output<typeof eventsQuery>;
 
 export const eventsTokenBody = z.strictObject({
   bucket: bucket.nullable().optional(),
@@ -34,8 +33,6 @@ export const eventsTokenBody = z.strictObject({
     .nullable()
     .optional(),
 });
-/** As it is sent. */
-export type EventsTokenInput = z.input<typeof eventsTokenBody>;
 
 const name = z.string();
 const place = { bucket: name, path: name };
@@ -68,4 +65,3 @@ export const eventsToken = z.object({
   token: name.describe('For one connection: ?token='),
   expires_at: z.string(),
 });
-export type EventsToken = z.infer<typeof eventsToken>;
