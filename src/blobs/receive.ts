@@ -1,6 +1,7 @@
 /**
  * Takes a body in: counts it, hashes it and hands it on in blocks of 256 KiB, whatever sizes its
- * chunks have. A body of any length costs one block of memory.
+ * chunks have. While one block is written the next one is read and hashed: a body of any length costs
+ * two blocks of memory.
  *
  * A chunk is copied before the next one is asked for, so that its producer may reuse it. After an
  * abort, a body that never answers is left to itself; the caller does not wait for it.
@@ -17,7 +18,7 @@ import { newBlake3 } from './hash.ts';
 
 export type Received = Omit<Staged, 'blobId'>;
 
-/** Takes one block, the last of which may be short. The block is reused once this resolves. */
+/** Takes one block, the last of which may be short. The block is reused once this resolves; none is handed over before. */
 export type Sink = (block: Uint8Array, offset: number) => Promise<void>;
 
 /** Rejects with what `body` or `sink` threw, with the signal's reason, or with `BodyTooLarge`. */
@@ -28,16 +29,25 @@ export async function receive(
 ): Promise<Received> {
   const hash = await newBlake3();
   const crcs: number[] = [];
-  const block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(crcBlockBytes);
+  let block = takeBlock();
+  let other: Uint8Array | undefined;
+  let writing: Promise<void> = Promise.resolve();
   let sizeBytes = 0;
   let filled = 0;
 
   async function flush(): Promise<void> {
     const bytes = block.subarray(0, filled);
+    const offset = sizeBytes - filled;
     hash.update(bytes);
     crcs.push(crc32(bytes));
-    await sink(bytes, sizeBytes - filled);
+    await writing;
+    writing = sink(bytes, offset);
+    // Whoever waits for it is told; until then a rejection is nobody's fault.
+    writing.catch(() => undefined);
     filled = 0;
+    const full = block;
+    block = other ?? takeBlock();
+    other = full;
   }
 
   try {
@@ -56,8 +66,13 @@ export async function receive(
       }
     }
     if (filled > 0) await flush();
+    await writing;
   } finally {
-    if (spareBlocks.length < maxSpareBlocks) spareBlocks.push(block);
+    // Nobody else may fill a block that is still being written.
+    await writing.catch(() => undefined);
+    for (const spare of other ? [block, other] : [block]) {
+      if (spareBlocks.length < maxSpareBlocks) spareBlocks.push(spare);
+    }
   }
   return { sizeBytes, blake3: hash.digest(), crcs: packCrcs(crcs) };
 }
@@ -78,6 +93,10 @@ export async function received(parts: readonly Uint8Array[]): Promise<Received> 
 /** A fresh block for each small body would make the garbage collector run for external memory. */
 const spareBlocks: Uint8Array[] = [];
 const maxSpareBlocks = 16;
+
+function takeBlock(): Uint8Array {
+  return spareBlocks.pop() ?? Buffer.allocUnsafeSlow(crcBlockBytes);
+}
 
 function packCrcs(crcs: readonly number[]): Uint8Array {
   const packed = Buffer.alloc(crcs.length * 4);
