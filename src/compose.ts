@@ -64,7 +64,7 @@ export async function serve(config: Config, output: Output): Promise<Running> {
   try {
     const keys = await loginKeys(config, { home, observe });
     const { jsonBodyBytes, maxFileSizeBytes, publicUrl } = config;
-    http = createServer({ observe, settings: config });
+    http = createServer({ observe, settings: config, newRequestId: randomIds.uuid });
     const address = await http.listen(config.port, config.host);
     const url = urlOf(address);
     observe.info('listening', { url, data_dir: home.layout.directory, version });

@@ -51,10 +51,14 @@ const keepAliveTimeoutMs = 65_000;
 /** Connections beyond the limit that are still told so, before more are dropped unheard. */
 const overflowConnections = 256;
 
-export function createServer(parts: {
+export interface ServerParts {
   readonly observe: Observe;
   readonly settings: ServerSettings;
-}): HttpServer {
+  /** For requests that bring none of their own. */
+  readonly newRequestId: () => string;
+}
+
+export function createServer(parts: ServerParts): HttpServer {
   const { observe, settings } = parts;
   const door = new Door(parts);
   const server = createNodeServer({
@@ -121,6 +125,7 @@ interface Receiving {
 class Door {
   readonly #observe: Observe;
   readonly #settings: ServerSettings;
+  readonly #newRequestId: () => string;
   readonly #clientAddress: ReturnType<typeof clientAddressOf>;
   readonly #sockets = new Map<Socket, Set<Exchange>>();
   readonly #surplus = new WeakSet<Socket>();
@@ -128,8 +133,9 @@ class Door {
   #listener: Listener | undefined;
   readonly #closing = new AbortController();
 
-  constructor({ observe, settings }: { observe: Observe; settings: ServerSettings }) {
+  constructor({ observe, settings, newRequestId }: ServerParts) {
     this.#observe = observe;
+    this.#newRequestId = newRequestId;
     this.#settings = settings;
     this.#clientAddress = clientAddressOf(settings.trustedProxies);
     setMaxListeners(0, this.#closing.signal);
@@ -198,6 +204,7 @@ class Door {
     const { socket } = incoming;
     const exchange = beginExchange(incoming, outgoing, {
       observe: this.#observe,
+      newRequestId: this.#newRequestId,
       expectsContinue,
       upgrade,
       closing: this.#closing.signal,

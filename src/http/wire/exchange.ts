@@ -8,7 +8,6 @@ import { anonymous, type Caller, callerId } from '../../domain/caller.ts';
 import type { Observe } from '../../domain/effects.ts';
 import { parseTarget, type Target } from './raw-path.ts';
 import { RequestBody } from './request-body.ts';
-import { newRequestId } from './request-id.ts';
 
 export interface Exchange {
   readonly incoming: IncomingMessage;
@@ -40,6 +39,7 @@ export interface Upgrade {
 
 export interface ExchangeOptions {
   readonly observe: Observe;
+  readonly newRequestId: () => string;
   readonly expectsContinue: boolean;
   readonly bodyIdleTimeoutMs: number;
   readonly corsHeaders: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ export function beginExchange(
   const exchange: Exchange = {
     incoming,
     outgoing,
-    requestId: requestIdOf(incoming.headers['x-request-id']),
+    requestId: requestIdOf(incoming.headers['x-request-id']) ?? options.newRequestId(),
     address,
     target: parseTarget(incoming.url ?? '/'),
     body: new RequestBody(incoming, outgoing, {
@@ -97,7 +97,7 @@ export function beginExchange(
 }
 
 /** The client's own where it is harmless in a log and a header. */
-function requestIdOf(header: string | string[] | undefined): string {
+function requestIdOf(header: string | string[] | undefined): string | undefined {
   const sane = typeof header === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(header);
-  return sane ? header : newRequestId();
+  return sane ? header : undefined;
 }

@@ -1,4 +1,5 @@
 /** A door on a real port over a memory service, and clients that say exactly what is on the wire. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { SignJWT } from 'jose';
@@ -47,6 +48,7 @@ export async function startDoor(
   const { observe, lines, counted } = recorder();
   const http = createServer({
     observe,
+    newRequestId: randomUUID,
     settings: {
       corsOrigins: '*',
       trustedProxies: [],

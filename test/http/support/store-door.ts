@@ -1,4 +1,5 @@
 /** A door over a whole store on a disk in memory: for routes whose work is mostly the store's. */
+import { randomUUID } from 'node:crypto';
 import { createHttp } from '../../../src/http/app.ts';
 import { createAuthenticator } from '../../../src/http/authenticate.ts';
 import type { StreamTimes } from '../../../src/http/events/streams.ts';
@@ -36,6 +37,7 @@ export async function startStoreDoor(options: StoreDoorOptions = {}): Promise<St
   const { observe, lines } = recorder();
   const http = createServer({
     observe,
+    newRequestId: randomUUID,
     settings: {
       corsOrigins: '*',
       trustedProxies: [],
