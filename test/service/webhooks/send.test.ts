@@ -140,6 +140,7 @@ describe('before each delivery', () => {
   test('the host is looked at again, and the very address that was looked at is taken', async () => {
     const hosts: (string | undefined)[] = [];
     const { port } = await receiver((request, answer) => {
+      expect(request.headers['user-agent']).toBe('aerostore');
       hosts.push(request.headers.host);
       answer.end();
     });

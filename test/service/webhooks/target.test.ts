@@ -159,6 +159,22 @@ describe('private places', () => {
     expect(isPrivateName('x.home.arpa.')).toBe(true);
   });
 
+  test('a resolver that never answers is not waited for', async () => {
+    const stop = new AbortController();
+    const rules = {
+      allow: allowListOf([]),
+      httpAllowed: true,
+      resolve: () => new Promise<never>(() => {}),
+    };
+    const check = (host: string) => checkHost(new URL(`https://${host}/`), rules, stop.signal);
+    const checks = [check('slow.example'), check('slow.internal')];
+    stop.abort();
+    expect((await Promise.all(checks)).map(({ kind }) => kind)).toEqual([
+      'unresolved',
+      'forbidden',
+    ]);
+  });
+
   test('a name that nobody knows today is no private place', async () => {
     expect(await verdict('https://nobody.example/')).toBe('unresolved');
   });

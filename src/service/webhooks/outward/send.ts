@@ -54,7 +54,8 @@ export function createSend(
 async function deliver(rules: TargetRules, message: Message, signal: AbortSignal) {
   const url = parseTargetUrl(message.url, rules);
   if (!url.ok) return failed('the URL is not allowed any more');
-  const checked = await abortable(checkHost(url.value, rules, signal), signal);
+  const checked = await checkHost(url.value, rules, signal);
+  signal.throwIfAborted();
   if (checked.kind === 'unresolved') return failed('the host is not known');
   if (checked.kind === 'forbidden') return failed('the host may not be reached');
   return post(url.value, { ...message, addresses: checked.addresses, signal });
@@ -75,7 +76,11 @@ function post(
       method: 'POST',
       // A connection of its own: one that was kept could lead to an address of yesterday.
       agent: false,
-      headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
+      headers: {
+        'user-agent': 'aerostore',
+        ...headers,
+        'content-length': String(Buffer.byteLength(body)),
+      },
       lookup: pinnedTo(addresses),
       maxHeaderSize: maxHeaderBytes,
       signal,
@@ -124,13 +129,4 @@ function reasonOf(fault: unknown): string {
     }
   }
   return 'the connection failed';
-}
-
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }

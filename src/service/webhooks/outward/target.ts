@@ -88,7 +88,7 @@ export async function checkHost(
       : { kind: 'forbidden' };
   }
   const host = withoutDot(hostname);
-  const resolved = await resolve(host, signal).catch(() => []);
+  const resolved = await abortable(resolve(host, signal), signal).catch(() => []);
   // Of this machine's two addresses the operator may mean one.
   const addresses = resolved.filter(
     ({ address }) => host !== 'localhost' || isNamed || allow.address(address),
@@ -101,6 +101,16 @@ export async function checkHost(
   return areAllowed && (!isPrivate || byRange)
     ? { kind: 'allowed', addresses }
     : { kind: 'forbidden' };
+}
+
+/** Not every resolver lets itself be stopped. */
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 export const forbiddenHost: Rejection = rejection(
