@@ -7,8 +7,8 @@ import type { AnnouncedFrame } from './announced-frame.ts';
 
 export class RecentFrames {
   readonly #maxBytes: number;
-  #frames: AnnouncedFrame[] = [];
-  /** Frames before it have been let go. */
+  #frames: (AnnouncedFrame | undefined)[] = [];
+  /** Frames before it have been let go, and their places are empty. */
   #start = 0;
   #sizeBytes = 0;
   #after: Position;
@@ -41,11 +41,12 @@ export class RecentFrames {
     while (this.#sizeBytes > this.#maxBytes) {
       const oldest = this.#frames[this.#start];
       if (!oldest) break;
+      this.#frames[this.#start] = undefined;
       this.#start += 1;
       this.#sizeBytes -= oldest.sizeBytes;
       this.#after = oldest.last;
     }
-    // Forgetting is amortised: half of the array is garbage before it is copied.
+    // Forgetting is amortised: half of the array is empty before it is copied.
     if (this.#start < 64 || this.#start * 2 < this.#frames.length) return;
     this.#frames = this.#frames.slice(this.#start);
     this.#start = 0;
