@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storageEvent } from '../../../src/http/events/schemas.ts';
+import { key, user } from '../../support/rig.ts';
 import { secret, token, until } from '../support/door.ts';
 import { type StoreDoor, type StoreDoorOptions, startStoreDoor } from '../support/store-door.ts';
 import { type SseClient, sse } from './sse-client.ts';
@@ -283,11 +284,7 @@ describe('how a stream ends', () => {
   it('with a client that takes nothing, which costs one batch', async () => {
     await start({ streamTimes: { ...fast, stallMs: 200 } });
     await bucket('b');
-    for (let index = 0; index < 8; index += 1) {
-      const metadata = btoa(JSON.stringify({ text: 'x'.repeat(7_000) }));
-      const headers = { 'x-metadata': metadata, 'content-type': 'text/plain' };
-      await door.call(`/object/b/${index}`, { method: 'PUT', body: 'x', headers });
-    }
+    for (let index = 0; index < 8; index += 1) await put(`b/${index}`);
     const socket = connect({ port: Number(new URL(door.origin).port), host: '127.0.0.1' });
     socket.pause();
     socket.write(
@@ -298,13 +295,9 @@ describe('how a stream ends', () => {
     // The kernel's buffers take the first megabytes.
     let wrote = 0;
     while (subscriptions.count === 1 && wrote < 3_000) {
-      const metadata = btoa(JSON.stringify({ text: 'y'.repeat(7_000) }));
-      const headers = { 'content-type': 'application/json' };
-      await door.call(`/object/b/${wrote % 8}`, {
-        method: 'PATCH',
-        headers,
-        body: JSON.stringify({ metadata: { text: metadata.slice(0, 7_000), wrote } }),
-      });
+      const metadata = JSON.stringify({ text: 'y'.repeat(7_000), wrote });
+      const { objects } = door.rig.store.service;
+      await objects.patch(user('ann'), key('b', String(wrote % 8)), { changes: { metadata } });
       wrote += 1;
     }
     await until(() => subscriptions.count === 0);
