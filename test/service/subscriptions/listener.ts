@@ -9,7 +9,7 @@ import type {
 } from '../../../src/service/subscriptions/subscriptions.ts';
 import type { Rig } from '../../support/rig.ts';
 
-const everything: EventFilter = { bucket: null, prefix: null, types: null };
+export const everything: EventFilter = { bucket: null, prefix: null, types: null };
 
 export interface Listening extends Partial<Omit<SubscriptionRequest, 'filters'>> {
   readonly filter?: Partial<EventFilter>;

@@ -109,6 +109,20 @@ describe('a subscription', () => {
     slow.close();
   });
 
+  it('tells all of a frame that is larger than a batch, read from the log', async () => {
+    await begin();
+    await createBucket(rig, alice, 'b');
+    await putAll(numbers(300));
+    const paths = numbers(300).map((path) => key('b', path).path);
+    await rig.store.service.objects.removeMany(alice, key('b', 'x').bucket, paths);
+    await putAll(['last']);
+    const all = await heard(rig, alice, { filter: { types: ['storage.object.deleted'] } });
+    expect(all.map(({ path }) => path)).toEqual(numbers(300));
+    const whole = await heard(rig, alice);
+    expect(whole).toHaveLength(602);
+    expectInOrder(whole);
+  }, 60_000);
+
   it('many at once, each behind by another measure, hear the same', async () => {
     await begin({ recentBytes: 60_000 });
     await createBucket(rig, alice, 'b');
