@@ -1,6 +1,6 @@
 /**
  * Whose a consumer or a webhook is, as the use cases ask it: its owner's, and by an explicit branch the
- * service role's (A4), logged and counted. To everyone else it does not exist.
+ * service role's (A4), logged and counted once a request. To everyone else it does not exist.
  */
 import { callerId } from '../domain/caller.ts';
 import { isOwnedBy } from '../domain/consumers/owner.ts';
@@ -11,28 +11,30 @@ import type { Call } from './service.ts';
 export interface Ownership {
   /** True where the caller may see it and do anything to it. */
   holds(call: Call, owned: SubscriptionOwner, about: string): boolean;
-  /** True where it is in the caller's list. */
-  lists(call: Call, owned: SubscriptionOwner): boolean;
+  /** Which of them are in the caller's list. */
+  listed<T extends SubscriptionOwner>(call: Call, all: readonly T[], about: string): readonly T[];
 }
 
 export function createOwnership(observe: Observe): Ownership {
+  const note = (call: Call, about: string, isAllowed: boolean) => {
+    const { caller, requestId } = call;
+    const facts = { request_id: requestId, caller: caller.kind, sub: callerId(caller), about };
+    observe.count(isAllowed ? 'service_bypass' : 'policy_denial');
+    if (isAllowed) observe.info('service bypass', facts);
+    else observe.debug('policy denial', facts);
+  };
   return {
     holds(call, owned, about) {
-      const { caller, requestId } = call;
-      if (isOwnedBy(owned, caller)) return true;
-      const facts = { request_id: requestId, caller: caller.kind, sub: callerId(caller), about };
-      if (caller.kind === 'service') {
-        observe.count('service_bypass');
-        observe.info('service bypass', facts);
-        return true;
-      }
-      observe.count('policy_denial');
-      observe.debug('policy denial', facts);
-      return false;
+      if (isOwnedBy(owned, call.caller)) return true;
+      const isService = call.caller.kind === 'service';
+      note(call, about, isService);
+      return isService;
     },
-    lists(call, owned) {
-      if (call.caller.kind === 'service') return this.holds(call, owned, 'list');
-      return isOwnedBy(owned, call.caller);
+    listed(call, all, about) {
+      const own = all.filter((owned) => isOwnedBy(owned, call.caller));
+      if (call.caller.kind !== 'service') return own;
+      if (own.length < all.length) note(call, about, true);
+      return all;
     },
   };
 }

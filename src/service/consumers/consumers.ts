@@ -88,7 +88,7 @@ export function createConsumers(given: ConsumerParts): Consumers {
       if (!owner.ok) return owner;
       const isService = call.caller.kind === 'service';
       const rows = await views.consumers(isService ? undefined : owner.value);
-      const shown = rows.filter((consumer) => ownership.lists(call, consumer));
+      const shown = ownership.listed(call, rows, 'consumers');
       return ok(await Promise.all(shown.map((consumer) => statusOf(parts, consumer))));
     },
     remove: (call, name) => once.run(call, () => remove(parts, call, name)),

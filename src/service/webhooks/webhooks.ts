@@ -91,8 +91,7 @@ export function createWebhooks(parts: WebhookParts): Webhooks {
     async list(call) {
       const owner = ownerOf(call.caller);
       if (!owner.ok) return owner;
-      const all = await views.webhooks();
-      const visible = all.filter((webhook) => parts.ownership.lists(call, webhook));
+      const visible = parts.ownership.listed(call, await views.webhooks(), 'webhooks');
       return ok(await Promise.all(visible.map((webhook) => statusOf(deliveries, webhook))));
     },
 
