@@ -11,7 +11,7 @@
  * stays, for an operator to look at.
  */
 import { join } from 'node:path';
-import { type Files, hasCode, type OpenFile } from '#files';
+import { type Files, type OpenFile, removeIfPresent } from '#files';
 import type { BlobId } from '../../domain/names.ts';
 import type { CompactionReport, CompactionRun } from '../blob-store.ts';
 import {
@@ -41,22 +41,54 @@ export interface CompactionParts {
   readonly warn: (message: string, facts: Record<string, string | number>) => void;
 }
 
+/**
+ * A round ends with so many bytes copied, which is the room that it takes before it gives any back, or
+ * with so many packs. Each costs a walk through the index.
+ */
+const roundBytes = 256 * 1024 * 1024;
+const roundPacks = 256;
+
 /** Rejects with the signal's reason where it aborts. */
 export async function compactPacks(
   parts: CompactionParts,
   run: CompactionRun,
 ): Promise<CompactionReport> {
+  const report = { packs: 0, freedBytes: 0 };
+  const sparse = await sparsePacks(parts);
+  while (sparse.length > 0) {
+    const emptied = await emptySome(parts, sparse, run);
+    // A row may name a needle that no list has, for its header is damaged: its pack stays.
+    for (const pack of await namedPacks(parts)) {
+      if (emptied.delete(pack)) parts.warn('a pack that lacks a needle is not compacted', { pack });
+    }
+    for (const [pack, { sizeBytes, copiedBytes }] of emptied) {
+      await removePack(parts, pack);
+      report.packs += 1;
+      report.freedBytes += sizeBytes - copiedBytes;
+    }
+  }
+  return report;
+}
+
+/** Takes those of a round from the front of `sparse`. */
+async function emptySome(
+  parts: CompactionParts,
+  sparse: number[],
+  run: CompactionRun,
+): Promise<Map<number, Emptied>> {
   const emptied = new Map<number, Emptied>();
-  for (const pack of await sparsePacks(parts)) {
+  let copiedBytes = 0;
+  for (const pack of sparse.splice(0, roundPacks)) {
     run.signal.throwIfAborted();
+    if (copiedBytes >= roundBytes) {
+      sparse.push(pack);
+      continue;
+    }
     const done = await emptyPack(parts, pack, run);
     if (done) emptied.set(pack, done);
+    copiedBytes += done?.copiedBytes ?? 0;
   }
-  // A row may name a needle that no list has, for its header is damaged: its pack stays.
-  for (const pack of await namedPacks(parts)) {
-    if (emptied.delete(pack)) parts.warn('a pack that lacks a needle is not compacted', { pack });
-  }
-  return removePacks(parts, emptied);
+  return emptied;
 }
 
 /** Sealed packs of which less than half is alive. */
@@ -83,7 +115,6 @@ async function sparsePacks({ files, directory, ...parts }: CompactionParts): Pro
 interface Emptied {
   readonly sizeBytes: number;
   readonly copiedBytes: number;
-  readonly dead: readonly BlobId[];
 }
 
 /** undefined where the pack has to stay. */
@@ -93,22 +124,19 @@ async function emptyPack(
   run: CompactionRun,
 ): Promise<Emptied | undefined> {
   const { files, directory, warn } = parts;
-  const content = await readPack(files, directory, pack);
-  const { needles, sizeBytes } = content;
-  if (content.damage.length > 0) {
-    warn('a damaged pack is not compacted', { pack });
+  // What can't be read is no better than what is damaged; others must not wait for it.
+  const content = await readPack(files, directory, pack).catch(() => undefined);
+  if (!content || content.damage.length > 0) {
+    warn('a pack that is damaged or can not be read is not compacted', { pack });
     return undefined;
   }
-  const dead: BlobId[] = [];
+  const { needles, sizeBytes } = content;
   let copiedBytes = 0;
   const file = await files.open(join(directory, packName(pack)), 'read');
   try {
     for (const needle of needles) {
       run.signal.throwIfAborted();
-      if (!isAlive(parts, pack, needle)) {
-        dead.push(needle.blobId);
-        continue;
-      }
+      if (!isAlive(parts, pack, needle)) continue;
       await run.throttle(needleBytes(needle.length));
       if (!(await copyNeedle(parts, { pack, content, file }, needle))) {
         warn('a pack with a damaged needle is not compacted', { pack, blob_id: needle.blobId });
@@ -119,7 +147,7 @@ async function emptyPack(
   } finally {
     await file.close();
   }
-  return { sizeBytes, copiedBytes, dead };
+  return { sizeBytes, copiedBytes };
 }
 
 /**
@@ -143,26 +171,20 @@ async function namedPacks({ locations, staged }: CompactionParts): Promise<Set<n
 }
 
 /** Rows of the dead go last: a pack that came back without them would bring the dead back. */
-async function removePacks(
+async function removePack(
   { files, directory, packs, drop, locations }: CompactionParts,
-  emptied: ReadonlyMap<number, Emptied>,
-): Promise<CompactionReport> {
-  let freedBytes = 0;
-  for (const [pack, { sizeBytes, copiedBytes }] of emptied) {
-    packs.delete(pack);
-    drop(pack);
-    await files.remove(join(directory, packName(pack))).catch(absent);
-    freedBytes += sizeBytes - copiedBytes;
-  }
-  if (emptied.size > 0) await files.syncDirectory(directory);
-  for (const [pack, { dead }] of emptied) {
-    for (const blobId of dead) {
-      const location = locations.get(blobId);
-      if (location?.state === 'dead' && location.pack === pack) locations.set(blobId, undefined);
-    }
+  pack: number,
+): Promise<void> {
+  const { needles } = await readPack(files, directory, pack);
+  packs.delete(pack);
+  drop(pack);
+  await removeIfPresent(files, join(directory, packName(pack)));
+  await files.syncDirectory(directory);
+  for (const { blobId } of needles) {
+    const location = locations.get(blobId);
+    if (location?.state === 'dead' && location.pack === pack) locations.set(blobId, undefined);
     await locations.room();
   }
-  return { packs: emptied.size, freedBytes };
 }
 
 interface Source {
@@ -179,7 +201,7 @@ async function copyNeedle(
 ): Promise<boolean> {
   const { blobId, offset, length } = needle;
   const image = Buffer.allocUnsafe(needleBytes(length));
-  const found = image.subarray(0, await file.read(image, offset));
+  const found = image.subarray(0, await file.read(image, offset).catch(() => 0));
   const header = key && decodeNeedle(found, 0, { key, offset });
   const isSound =
     key &&
@@ -201,8 +223,4 @@ async function copyNeedle(
 
 function kept(location: Location | undefined): Partial<Location> {
   return location ? { state: location.state, arrivedMs: location.arrivedMs } : {};
-}
-
-function absent(cause: unknown): void {
-  if (!hasCode(cause, 'ENOENT')) throw cause;
 }
