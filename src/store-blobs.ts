@@ -6,7 +6,7 @@ import { type LocalBlobsOptions, openLocalBlobs } from './blobs/local.ts';
 import type { Clock, Ids, Observe } from './domain/effects.ts';
 import type { Layout } from './home/layout.ts';
 import { destroyLevel, openLevel } from './views/level.ts';
-import { ViewsDamaged } from './views/views.ts';
+import { isDamage } from './views/store/damage.ts';
 
 export interface BlobSettings {
   /** In `packs/index` unless told. */
@@ -37,7 +37,7 @@ export function openBlobs(options: StoreBlobsOptions): Promise<BlobStore> {
     packs: {
       directory: layout.packs,
       openIndex,
-      isDamage: (fault) => fault instanceof ViewsDamaged,
+      isDamage,
       newIndexId: () => Buffer.from(random(16)).toString('hex'),
       newPackId: () => random(16),
       now: () => clock.now(),

@@ -34,6 +34,11 @@ export async function writeCheckpoint(
   await replaceFile(files, pathIn(directory), { bytes });
 }
 
+/** The index that is there is not to be believed any more: the next start makes one from the packs. */
+export function disownIndex(files: Files, directory: string): Promise<void> {
+  return writeCheckpoint(files, directory, { indexId: '0'.repeat(32), settled: 0 });
+}
+
 /** undefined where there is none that can be believed. */
 export async function readCheckpoint(
   files: Files,

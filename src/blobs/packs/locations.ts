@@ -53,16 +53,40 @@ export class Locations {
   readonly id: string;
   /** The database was empty when it was opened. */
   readonly isNew: boolean;
+  /** Resolves, with the cause, at the first sign that the database is damaged. */
+  readonly damaged: Promise<unknown>;
+  /** Resolves, with the cause, once the database takes no more rows. */
+  readonly unwritable: Promise<unknown>;
   readonly #index: OpenIndex;
+  readonly #isDamage: (fault: unknown) => boolean;
   /** What the database does not hold yet. */
   readonly #waiting = new Map<BlobId, Change>();
   #writing: Promise<void> | undefined;
+  /** The batch that is being written; batches are counted when they begin and when they are done. */
+  #batch: Promise<void> = Promise.resolve();
+  #begun = 0;
+  #done = 0;
   #failure: { readonly cause: unknown } | undefined;
+  #isDamaged = false;
+  #reportDamage: (cause: unknown) => void = () => {};
+  #reportFailure: (cause: unknown) => void = () => {};
 
-  constructor(index: OpenIndex, { id, isNew }: { readonly id: string; readonly isNew: boolean }) {
+  constructor(index: OpenIndex, { id, isNew, isDamage }: FoundIndex) {
     this.#index = index;
     this.id = id;
     this.isNew = isNew;
+    this.#isDamage = isDamage;
+    this.damaged = new Promise((resolve) => {
+      this.#reportDamage = resolve;
+    });
+    this.unwritable = new Promise((resolve) => {
+      this.#reportFailure = resolve;
+    });
+  }
+
+  /** Rows may be missing that were written. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
   }
 
   /** A write failed: the database takes no more, and what it lacks is left to the next start. */
@@ -70,12 +94,18 @@ export class Locations {
     return this.#failure !== undefined;
   }
 
+  /** A row that is damaged, or lies in a damaged part of the database, is not there. */
   get(blobId: BlobId): Location | undefined {
     const change = this.#waiting.get(blobId);
     if (change) return change.location;
     const key = blobKey(blobId);
-    const row = this.#index.database.getSync(key);
-    return row && openRow(key, row);
+    try {
+      const row = this.#index.database.getSync(key);
+      return row && openRow(key, row);
+    } catch (fault) {
+      if (this.#tellDamage(fault)) return undefined;
+      throw fault;
+    }
   }
 
   /**
@@ -94,12 +124,14 @@ export class Locations {
 
   /** Resolves once few enough rows wait for the database. */
   async room(): Promise<void> {
-    while (!this.#failure && this.#waiting.size >= maxWaiting) await this.#writing;
+    while (!this.#failure && this.#waiting.size >= maxWaiting) await this.#batch;
   }
 
   /** Resolves once the database holds all that was set before the call. */
   async written(): Promise<void> {
-    while (this.#writing) await this.#writing;
+    // What the running batch may lack the next one has. Under load there is always a next one.
+    const running = this.#begun;
+    while (this.#writing && this.#done <= running) await this.#batch;
     if (this.#failure)
       throw new Error('the index of the packs could not be written', this.#failure);
   }
@@ -128,7 +160,7 @@ export class Locations {
     }
   }
 
-  /** Tries once more to write what waits, and lets go of the database whatever comes of it. */
+  /** Writes what waits, and lets go of the database whatever comes of it. */
   async close(): Promise<void> {
     try {
       await this.written();
@@ -141,7 +173,10 @@ export class Locations {
     const iterator = this.#index.database.iterator({ gt: before(prefix), lt: after(prefix) });
     try {
       for (;;) {
-        const page = await iterator.nextv(PAGE);
+        const page = await iterator.nextv(PAGE).catch((fault: unknown) => {
+          this.#tellDamage(fault);
+          throw fault;
+        });
         if (page.length === 0) return;
         yield* page;
       }
@@ -155,31 +190,64 @@ export class Locations {
     await Promise.resolve();
     while (this.#waiting.size > 0 && !this.#failure) {
       const batch = [...this.#waiting];
-      try {
-        await this.#index.database.batch(batch.flatMap(([id, change]) => operationsOf(id, change)));
-      } catch (cause) {
-        this.#failure = { cause };
-        break;
-      }
+      this.#begun += 1;
+      this.#batch = this.#writeBatch(batch);
+      await this.#batch;
+      this.#done = this.#begun;
+      if (this.#failure) break;
       for (const [blobId, change] of batch) {
         if (this.#waiting.get(blobId) === change) this.#waiting.delete(blobId);
       }
     }
     this.#writing = undefined;
   }
+
+  /** Never rejects. */
+  async #writeBatch(batch: readonly (readonly [BlobId, Change])[]): Promise<void> {
+    try {
+      await this.#index.database.batch(batch.flatMap(([id, change]) => operationsOf(id, change)));
+    } catch (cause) {
+      this.#failure = { cause };
+      this.#tellDamage(cause);
+      this.#reportFailure(cause);
+    }
+  }
+
+  #tellDamage(fault: unknown): boolean {
+    if (!this.#isDamage(fault)) return false;
+    this.#isDamaged = true;
+    this.#reportDamage(fault);
+    return true;
+  }
+}
+
+interface FoundIndex {
+  readonly id: string;
+  readonly isNew: boolean;
+  /** True for what the database says of its own damage. */
+  readonly isDamage: (fault: unknown) => boolean;
 }
 
 /** Opens the index, or begins one where the database is empty or its own row is damaged. */
-export async function openLocations(index: OpenIndex, newId: () => string): Promise<Locations> {
+export async function openLocations(
+  index: OpenIndex,
+  { newId, isDamage }: { readonly newId: () => string } & Pick<FoundIndex, 'isDamage'>,
+): Promise<Locations> {
   const { database } = index;
   await database.open();
-  const found = database.getSync(metaKey);
-  const id = found && idIn(found);
-  if (id !== undefined) return new Locations(index, { id, isNew: false });
-  const made = newId();
-  const value = Buffer.from(made, 'hex');
-  await database.put(metaKey, Buffer.concat([value, crcOf(metaKey, value)]));
-  return new Locations(index, { id: made, isNew: true });
+  try {
+    const found = database.getSync(metaKey);
+    const id = found && idIn(found);
+    if (id !== undefined) return new Locations(index, { id, isNew: false, isDamage });
+    const made = newId();
+    const value = Buffer.from(made, 'hex');
+    await database.put(metaKey, Buffer.concat([value, crcOf(metaKey, value)]));
+    return new Locations(index, { id: made, isNew: true, isDamage });
+  } catch (cause) {
+    // It holds a lock, and whoever finds it damaged will want to open another in its place.
+    await database.close();
+    throw cause;
+  }
 }
 
 function idIn(row: Buffer): string | undefined {

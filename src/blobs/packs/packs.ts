@@ -23,7 +23,7 @@ import {
 import { type ByteSource, checkedBytes } from '../checked-bytes.ts';
 import { takingTurns } from '../concurrency.ts';
 import { received } from '../receive.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import { disownIndex, writeCheckpoint } from './checkpoint.ts';
 import { type CompactionParts, compactPacks } from './compaction.ts';
 import { type Descriptors, descriptorsOn } from './descriptors.ts';
 import { draftNeedle, isHeaderOf, NEEDLE_HEADER_BYTES } from './format.ts';
@@ -77,13 +77,22 @@ export class Packs {
     this.#packs = recovered.packs;
     this.#settled = recovered.settled;
     this.#descriptors = descriptorsOn(files, directory);
-    this.#recall = recallFrom({ files, directory, packs: this.#packs });
+    this.#recall = recallFrom({ ...options, ...recovered });
     this.#writer = new PackWriter({
       ...options,
       limits,
       firstNumber: recovered.nextNumber,
       onBegun: (pack) => void this.#packs.set(pack, false),
       onEnded: (pack, end) => this.#ended(pack, end),
+    });
+    const { damaged, unwritable } = this.#locations;
+    void damaged.then((cause) => this.#disown(cause));
+    void unwritable.then((cause) => {
+      const facts = { fault: String(cause) };
+      options.observe.warn(
+        'the index of the packs takes no more rows: bodies go into files',
+        facts,
+      );
     });
   }
 
@@ -157,7 +166,7 @@ export class Packs {
     if (hot && hot.blake3 === facts.blake3) return openNeedle(facts, { ...hot, isSound: true });
     const found = this.#read(blobId);
     // Another needle stands there, or its header is damaged: the row may be wrong, or the bytes.
-    const other = found && !found.isNamed && (await this.#remember(blobId));
+    const other = found && !found.isNamed && (await this.#recall(blobId));
     const body = (other ? this.#read(blobId) : found)?.body;
     if (!body) return undefined;
     const { blake3 } = await received([body]);
@@ -174,7 +183,7 @@ export class Packs {
    * knows from then on.
    */
   async recall(facts: BlobFacts): Promise<OpenBlob | undefined> {
-    return (await this.#remember(facts.blobId)) ? this.open(facts) : undefined;
+    return (await this.#recall(facts.blobId)) ? this.open(facts) : undefined;
   }
 
   has(blobId: BlobId): boolean {
@@ -183,7 +192,7 @@ export class Packs {
   }
 
   async hasAfterAll(blobId: BlobId): Promise<boolean> {
-    return (await this.#remember(blobId)) && this.has(blobId);
+    return (await this.#recall(blobId)) && this.has(blobId);
   }
 
   remove(blobId: BlobId): void {
@@ -293,17 +302,6 @@ export class Packs {
     return { body: bytes.subarray(NEEDLE_HEADER_BYTES), isNamed };
   }
 
-  async #remember(blobId: BlobId): Promise<boolean> {
-    // A row that says dead or quarantined is no lost one.
-    const known = this.#locations.get(blobId);
-    if (known && known.state !== 'published') return false;
-    const place = await this.#recall(blobId, known);
-    if (!place) return false;
-    this.#options.observe.warn('the index of the packs had lost a blob', { blob_id: blobId });
-    this.#locations.set(blobId, publishedAt(place.pack, place));
-    return true;
-  }
-
   #ended(pack: number, end: PackEnd): void {
     if (end.kind === 'given up') this.#packs.delete(pack);
     else this.#packs.set(pack, end.kind === 'sealed');
@@ -328,6 +326,18 @@ export class Packs {
       } catch (fault) {
         observe.warn('the index of the packs could not be flushed', { fault: String(fault) });
       }
+    });
+  }
+
+  /** Blobs are found without the index, but a part of it stays damaged: the next start makes another. */
+  #disown(cause: unknown): Promise<void> {
+    return this.#inTurn(async () => {
+      const { files, directory, observe } = this.#options;
+      observe.warn('the index of the packs is damaged', { fault: String(cause) });
+      this.#settled = Number.POSITIVE_INFINITY;
+      await disownIndex(files, directory).catch((fault: unknown) => {
+        observe.warn('the index of the packs could not be disowned', { fault: String(fault) });
+      });
     });
   }
 

@@ -42,11 +42,25 @@ export interface RecoveredPacks {
 }
 
 export async function recoverPacks(options: RecoverPacksOptions): Promise<RecoveredPacks> {
-  const { files, directory } = options;
-  const { numbers, highest } = await listPacks(files, directory);
+  const { files, directory, observe } = options;
   const checkpoint = await readCheckpoint(files, directory);
-  const locations = await openIndex(options);
+  const found = await takeAllIn(options, await openIndex(options, checkpoint), checkpoint);
+  if (!found.locations.isDamaged) return found;
+  observe.warn('the index of the packs is damaged', {
+    fault: String(await found.locations.damaged),
+  });
+  await found.locations.close().catch(() => undefined);
+  return takeAllIn(options, await beginIndex(options), checkpoint);
+}
+
+async function takeAllIn(
+  options: RecoverPacksOptions,
+  locations: Locations,
+  checkpoint: Checkpoint | undefined,
+): Promise<RecoveredPacks> {
+  const { files, directory } = options;
   try {
+    const { numbers, highest } = await listPacks(files, directory);
     const isVouched = checkpoint?.indexId === locations.id;
     const settled = isVouched ? checkpoint.settled : 0;
     const found: Found = {
@@ -76,15 +90,26 @@ interface Found extends Pick<RecoveredPacks, 'locations' | 'packs' | 'staged'> {
   readonly isRebuilt: boolean;
 }
 
-async function openIndex(options: RecoverPacksOptions): Promise<Locations> {
-  const { openIndex: open, isDamage, newIndexId, observe } = options;
+/** One that the checkpoint does not speak of is not believed: it is another one, or was disowned. */
+async function openIndex(
+  options: RecoverPacksOptions,
+  checkpoint: Checkpoint | undefined,
+): Promise<Locations> {
+  const { openIndex: open, isDamage, newIndexId: newId, observe } = options;
   try {
-    return await openLocations(await open({ fresh: false }), newIndexId);
+    const locations = await openLocations(await open({ fresh: false }), { newId, isDamage });
+    if (!isNewTo(locations, checkpoint) || locations.isNew) return locations;
+    await locations.close();
   } catch (fault) {
     if (!isDamage(fault)) throw fault;
     observe.warn('the index of the packs is damaged', { fault: String(fault) });
-    return openLocations(await open({ fresh: true }), newIndexId);
   }
+  return beginIndex(options);
+}
+
+async function beginIndex(options: RecoverPacksOptions): Promise<Locations> {
+  const { openIndex: open, isDamage, newIndexId: newId } = options;
+  return openLocations(await open({ fresh: true }), { newId, isDamage });
 }
 
 async function listPacks(files: Files, directory: string) {

@@ -26,6 +26,11 @@ export function reading<T>(read: () => T): T {
   }
 }
 
+/** Whether LevelDB says, by this error or by what caused it, that its files are damaged. */
+export function isDamage(error: unknown): boolean {
+  return named(error) !== error;
+}
+
 function named(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (damage.test(cause.message)) return new ViewsDamaged(cause.message, { cause: error });
