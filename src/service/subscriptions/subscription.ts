@@ -135,8 +135,10 @@ export class Cursor implements Subscription {
         // Frames that are not applied yet come by the tap.
         if (!frame || frame.last > this.#reach()) return 'done';
         if (this.#gather(frame, gathering)) continue;
+        // From where memory reaches back to on, the log is read no more, and its reader would stay behind.
+        if (this.#closed || tap.recent.covers(this.#place.position)) return 'done';
         reader.putBack(frame);
-        return this.#closed ? 'done' : 'rest';
+        return 'rest';
       }
       return 'done';
     });

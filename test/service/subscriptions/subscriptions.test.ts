@@ -123,6 +123,34 @@ describe('a subscription', () => {
     expectInOrder(whole);
   }, 60_000);
 
+  it('repeats nothing when it falls behind once more, wherever its last batch of the log ended', async () => {
+    await begin({ recentBytes: 20_000 });
+    await createBucket(rig, alice, 'b');
+    const level = await listening(rig, alice, { from: { kind: 'now' } });
+    await putAll(numbers(180));
+    const head = (await take(level, (events) => events.length >= 180)).at(-1)?.position ?? 0;
+    const probe = await listening(rig, alice, { from: behind(head - 170) });
+    const batch = await probe.next();
+    const size = batch?.ok ? batch.value.events.length : 0;
+    expect(size).toBeLessThan(160);
+    // One of them has a batch that is full just where memory begins.
+    const subscriptions = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        listening(rig, alice, { from: behind(head - size - index) }),
+      ),
+    );
+    const firsts: PublicEvent[][] = [];
+    for (const one of subscriptions) firsts.push(await take(one, (_, caughtUp) => caughtUp));
+    await putAll(numbers(12, 180));
+    await take(level, (events) => events.length >= 12);
+    for (const [index, one] of subscriptions.entries()) {
+      const rest = await take(one, (events) => events.at(-1)?.path === 'p00191');
+      const all = [...(firsts[index] ?? []), ...rest];
+      expect(all.map(({ path }) => path)).toEqual(numbers(size + index + 12, 180 - size - index));
+    }
+    for (const one of [level, probe, ...subscriptions]) one.close();
+  });
+
   it('many at once, each behind by another measure, hear the same', async () => {
     await begin({ recentBytes: 60_000 });
     await createBucket(rig, alice, 'b');
