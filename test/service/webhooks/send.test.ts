@@ -1,6 +1,6 @@
 /** One delivery: what a receiver may do to it, and what it may not. */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
 import { allowListOf } from '../../../src/service/webhooks/outward/addresses.ts';
@@ -89,6 +89,19 @@ describe('the outcome', () => {
     const resolve: Resolve = () => new Promise(() => {});
     const outcome = await sender({ resolve, timeoutMs: 50 })('http://slow.example/');
     expect(outcome).toEqual({ kind: 'failed', error: 'timeout' });
+  });
+
+  test('is a time-out where the receiver changes to another protocol', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      const answer = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: x'];
+      socket.once('data', () => socket.write(`${answer.join('\r\n')}\r\n\r\n`));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const outcome = await sender({ timeoutMs: 200 })(`http://127.0.0.1:${port}/`);
+    expect(outcome).toEqual({ kind: 'failed', error: 'timeout' });
+    server.close();
   });
 
   test('of an answer without an end is its status, and no more than a little of it is read', async () => {

@@ -6,7 +6,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { withoutDot } from './addresses.ts';
-import { type Address, checkHost, parseTargetUrl, type TargetRules } from './target.ts';
+import { type Address, abortable, checkHost, parseTargetUrl, type TargetRules } from './target.ts';
 
 export interface Message {
   readonly url: string;
@@ -40,7 +40,8 @@ export function createSend(
     const timer = setTimeout(() => ending.abort(new Error('timeout')), timeoutMs);
     signal.addEventListener('abort', stop);
     try {
-      return await deliver(rules, message, ending.signal);
+      // Some answers, such as a 101, end a request of Node's without a word: the time counts all the same.
+      return await abortable(deliver(rules, message, ending.signal), ending.signal);
     } catch (fault) {
       signal.throwIfAborted();
       return { kind: 'failed', error: ending.signal.aborted ? 'timeout' : reasonOf(fault) };
@@ -88,7 +89,7 @@ function post(
         ? { servername: withoutDot(url.hostname) }
         : {}),
     });
-    sent.once('error', reject);
+    sent.on('error', reject);
     sent.once('response', (answer) => {
       const { statusCode: status = 0, headers: told } = answer;
       readAway(answer, () => {

@@ -103,8 +103,8 @@ export async function checkHost(
     : { kind: 'forbidden' };
 }
 
-/** Not every resolver lets itself be stopped. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Settles when the signal aborts, at the latest: not every resolver and not every request does. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     if (signal.aborted) return stop();
