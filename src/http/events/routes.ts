@@ -139,6 +139,7 @@ function webSocket(parts: EventParts, streaming: Streaming, upgrade: Upgrade): A
     takesOver: true,
     run: async () => {
       const socket = await parts.webSockets.accept(exchange, upgrade);
+      if (!socket) return;
       const outlet = socketOutlet(exchange, socket, () => subscription.close());
       await parts.streams.run(subscription, outlet, optionsOf(streaming));
     },

@@ -36,8 +36,8 @@ export function sseOutlet(exchange: Exchange, onGone: () => void): Outlet {
   return {
     send: (batch) => write(textOf(batch)),
     drained: () => drained(outgoing),
-    place: (place) => void write(`id: ${idOf(place)}\n\n`),
-    beat: () => void write(': \n\n'),
+    place: (place) => write(`id: ${idOf(place)}\n\n`),
+    beat: () => write(': \n\n'),
     end({ code, message }) {
       write(`event: closing\ndata: ${JSON.stringify({ code, message: message ?? code })}\n\n`);
       outgoing.end();

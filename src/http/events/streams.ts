@@ -15,10 +15,10 @@ export interface Outlet {
   send(batch: Batch): boolean;
   /** Resolves once the client has taken what was sent, or is gone. */
   drained(): Promise<void>;
-  /** The client has heard of all that concerns it up to here. */
-  place(place: Place): void;
-  /** Keeps the connection from looking dead. */
-  beat(): void;
+  /** The client has heard of all that concerns it up to here. Answers as `send`. */
+  place(place: Place): boolean;
+  /** Keeps the connection from looking dead. Answers as `send`. */
+  beat(): boolean;
   /** Says why, and ends it. */
   end(reason: Pick<Rejection, 'code' | 'message'>): void;
   /** Lets go of the connection at once. */
@@ -136,10 +136,10 @@ class Stream {
     const { at } = this.#subscription;
     const quietMs = nowMs - this.#lastSentMs;
     if (at.position > this.#told && quietMs >= times.placeMs) {
-      this.#outlet.place(at);
+      void this.#untilTaken(this.#outlet.place(at));
       this.#sent(at);
     } else if (quietMs >= times.beatMs) {
-      this.#outlet.beat();
+      void this.#untilTaken(this.#outlet.beat());
       this.#lastSentMs = nowMs;
     }
   }
@@ -151,11 +151,15 @@ class Stream {
       if (!next.ok) return this.#end(next.rejection);
       const isTaken = this.#outlet.send(next.value);
       this.#sent(lastOf(next.value));
-      if (isTaken) continue;
-      this.#slowSinceMs = this.#options.now();
-      await this.#outlet.drained();
-      if (!this.#isEnding) this.#slowSinceMs = undefined;
+      await this.#untilTaken(isTaken);
     }
+  }
+
+  async #untilTaken(isTaken: boolean): Promise<void> {
+    if (isTaken) return;
+    this.#slowSinceMs ??= this.#options.now();
+    await this.#outlet.drained();
+    if (!this.#isEnding) this.#slowSinceMs = undefined;
   }
 
   #sent({ position }: Place): void {

@@ -35,8 +35,8 @@ export function checkHandshake({ incoming }: Exchange): Result<undefined> {
 }
 
 export interface WebSockets {
-  /** Answers the handshake; resolves to the connection. */
-  accept(exchange: Exchange, upgrade: Upgrade): Promise<WebSocket>;
+  /** Answers the handshake; resolves to the connection, or undefined where none came about. */
+  accept(exchange: Exchange, upgrade: Upgrade): Promise<WebSocket | undefined>;
 }
 
 export function createWebSockets(): WebSockets {
@@ -51,6 +51,8 @@ export function createWebSockets(): WebSockets {
     accept: (exchange, { socket, head }) =>
       new Promise((resolve) => {
         leaveHttp(exchange.outgoing, { socket, head });
+        // What is wrong with a handshake beyond what was checked, ws answers without a word to us.
+        socket.once('close', () => resolve(undefined));
         server.handleUpgrade(exchange.incoming, socket, head, resolve);
       }),
   };
@@ -74,20 +76,25 @@ export function socketOutlet(exchange: Exchange, socket: WebSocket, onGone: () =
     exchange.bytesOut += text.length;
     socket.send(text);
   };
+  const isTaken = () => socket.bufferedAmount < slowBytes;
   const tell = (type: string, place: Place) =>
     send(JSON.stringify({ type, id: idOf(place), position: place.position }));
   return {
     send({ events, through, caughtUp }: Batch) {
       for (const { json } of events) send(json);
       if (caughtUp) tell('caughtup', through);
-      return socket.bufferedAmount < slowBytes;
+      return isTaken();
     },
     drained: () => drained(socket),
-    place: (place) => tell('position', place),
+    place(place) {
+      tell('position', place);
+      return isTaken();
+    },
     beat() {
-      if (isUnanswered) return socket.terminate();
+      if (isUnanswered) socket.terminate();
+      else socket.ping();
       isUnanswered = true;
-      socket.ping();
+      return isTaken();
     },
     end({ code, message = code }) {
       send(JSON.stringify({ type: 'closing', code, message }));
