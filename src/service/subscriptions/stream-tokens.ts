@@ -116,19 +116,22 @@ function claimsIn(payload: unknown): Claims | undefined {
   // What a key of ours signed for this operation has the fields that `issue` wrote.
   const { operation: its, ...given } = payload as Payload;
   if (its !== operation) return undefined;
-  const { jti, epoch, role, sub, bucket, prefix, types, until_ms, exp_ms } = given;
+  const { jti, epoch, bucket, prefix, types, until_ms, exp_ms } = given;
+  const caller = callerIn(given);
+  if (!caller) return undefined;
   return {
     jti,
     epoch,
-    caller: role === 'user' && sub !== null ? { kind: role, id: sub } : serviceOf(sub),
+    caller,
     filter: { bucket, prefix, types },
     untilMs: until_ms ?? undefined,
     expiresAtMs: exp_ms,
   };
 }
 
-function serviceOf(id: string | null): Caller {
-  return { kind: 'service', id };
+function callerIn({ role, sub }: Pick<Payload, 'role' | 'sub'>): Caller | undefined {
+  if (role === 'service') return { kind: role, id: sub };
+  return role === 'user' && sub !== null ? { kind: role, id: sub } : undefined;
 }
 
 const hint = { hint: 'Ask for another one: POST /events/token.' };
