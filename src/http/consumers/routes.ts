@@ -89,6 +89,11 @@ async function read(parts: Parts, request: Request): Promise<Result<Answer>> {
   const name = nameOf(request);
   if (!name.ok) return name;
   const { call, exchange } = request;
+  if (exchange.incoming.method === 'HEAD') {
+    // RFC 9110 §9.2.1: a HEAD is safe, and takes over from nobody.
+    const found = await parts.service.consumers.get(call, name.value);
+    return found.ok ? ok({ status: 200, headers: sseHeaders }) : found;
+  }
   const opened = await parts.service.consumers.open(call, name.value);
   if (!opened.ok) return opened;
   const subscription = opened.value;

@@ -89,7 +89,10 @@ export function createConsumers(given: ConsumerParts): Consumers {
       const isService = call.caller.kind === 'service';
       const rows = await views.consumers(isService ? undefined : owner.value);
       const shown = ownership.listed(call, rows, 'consumers');
-      return ok(await Promise.all(shown.map((consumer) => statusOf(parts, consumer))));
+      const statuses: ConsumerStatus[] = [];
+      // One after the other: each opens a file of the log.
+      for (const consumer of shown) statuses.push(await statusOf(parts, consumer));
+      return ok(statuses);
     },
     remove: (call, name) => once.run(call, () => remove(parts, call, name)),
     open: (call, name) => open(parts, call, name),

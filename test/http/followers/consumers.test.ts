@@ -126,6 +126,20 @@ describe('a consumer', () => {
     newer.stop();
   });
 
+  test('is not taken over by a HEAD', async () => {
+    await define('asked', { from: 'now' });
+    const reader = await read('asked');
+    const head = await door.call('/consumers/asked/events', { method: 'HEAD' });
+    expect(head.status).toBe(200);
+    expect(head.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const none = await door.call('/consumers/none/events', { method: 'HEAD' });
+    expect(none.status).toBe(404);
+    await put('a1');
+    await reader.until(({ events }) => events.length === 1);
+    expect(reader.named('closing')).toBeUndefined();
+    reader.stop();
+  });
+
   test('that is deleted ends its reader; made again under its name it begins anew', async () => {
     await define('gone', { from: 'beginning' });
     const client = await (await read('gone')).until(({ events }) => events.length > 1);
