@@ -11,6 +11,9 @@ export type Taken =
   /** More than `smallBytes`: the body from its beginning, to be read once. */
   | { readonly kind: 'longer'; readonly body: ByteStream };
 
+/** A chunk of its own costs about a hundred bytes: past this number they are put together. */
+const mostParts = 64;
+
 /** Rejects as `receive` does, and tells the body that no more is wanted. */
 export async function takeSmall(
   body: ByteStream,
@@ -33,6 +36,7 @@ export async function takeSmall(
     }
     // Its producer may use the chunk again.
     parts.push(Buffer.from(next.value));
+    if (parts.length > mostParts) parts.splice(0, parts.length, Buffer.concat(parts));
   }
 }
 
