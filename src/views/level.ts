@@ -1,6 +1,6 @@
 /**
- * The views' LevelDB on disk. It opens its files by itself; what aerostore adds, the fsync of its
- * folder and its removal, passes through #files.
+ * A LevelDB on disk: that of the views, and that of the packs' index. It opens its files by itself; what
+ * aerostore adds, the fsync of its folder and its removal, passes through #files.
  */
 import { dirname } from 'node:path';
 import { Level } from 'level';

@@ -87,11 +87,6 @@ export class PackWriter {
     this.#nextNumber = options.firstNumber;
   }
 
-  /** The pack that is written to now: it is nobody else's. */
-  get current(): number | undefined {
-    return this.#pack?.key.number;
-  }
-
   /** Resolves once the needle is durable, with its pack. */
   append(draft: NeedleDraft, onDurable: OnDurable): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the packs are closed'));
