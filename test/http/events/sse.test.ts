@@ -297,8 +297,10 @@ describe('how a stream ends', () => {
     while (subscriptions.count === 1 && wrote < 3_000) {
       const metadata = JSON.stringify({ text: 'y'.repeat(7_000), wrote });
       const { objects } = door.rig.store.service;
-      await objects.patch(user('ann'), key('b', String(wrote % 8)), { changes: { metadata } });
-      wrote += 1;
+      const patches = Array.from({ length: 8 }, (_, index) =>
+        objects.patch(user('ann'), key('b', String(index)), { changes: { metadata } }),
+      );
+      wrote += (await Promise.all(patches)).length;
     }
     await until(() => subscriptions.count === 0);
     socket.destroy();
