@@ -1,7 +1,7 @@
 /**
  * `npm run torture:power`: the built server under load on ext4 and on xfs, whose power is cut; then
- * a mount, a recovery, and the questions for everything that was acknowledged. Two servers that are
- * broken on purpose go through the same and must be caught, or this fails: a harness that cannot see
+ * a mount, a recovery, and the questions for everything that was acknowledged. Servers that are broken
+ * on purpose go through the same and must be caught, or this fails: a harness that cannot see
  * loss proves nothing.
  */
 import path from 'node:path';
@@ -25,6 +25,7 @@ const lie = fileURLToPath(new URL('./lying-sync.mjs', import.meta.url));
 const controls = [
   { name: 'no fdatasync of the log', folder: 'wal' },
   { name: 'no fsync of staged files', folder: 'staging' },
+  { name: 'no fdatasync of packs', folder: 'packs' },
 ] as const;
 /** A control that so many cuts do not catch is not caught. */
 const cutsOfControl = 6;
