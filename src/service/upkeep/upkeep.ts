@@ -174,13 +174,14 @@ async function sweep(
   figures.orphansFound += orphans.orphans;
   const graceMs = settings.orphanGraceMs;
   const review = await reviewQuarantine({ ...trusting, graceMs }, signal);
-  const throttle = createThrottle(parts, compactionRate, signal);
-  const { packs, freedBytes } = await parts.blobs.compact({ signal, throttle });
   const { findings, ...missing } = await findMissing(parts, signal, looked);
   figures.orphans = orphans.orphans;
   figures.quarantine = { count: review.quarantined, bytes: review.quarantined_bytes };
   figures.missing = missing.missing;
   figures.lastSweepMs = parts.clock.now();
+  // Last, for it needs room: a disk that is full must not keep the rest from being looked at.
+  const throttle = createThrottle(parts, compactionRate, signal);
+  const { packs, freedBytes } = await parts.blobs.compact({ signal, throttle });
   return {
     ok: missing.missing === 0,
     ...collected,

@@ -11,6 +11,7 @@ import {
   put,
   type Rig,
   runJob,
+  service,
   user,
 } from '../../support/rig.ts';
 import { needlesIn, publishedIn, quarantinedIn } from '../../support/stray.ts';
@@ -94,6 +95,23 @@ describe('deleted objects', () => {
       expect(await get(rig, alice, { bucket: 'b', path })).toEqual(body(path));
     }
     expect(needlesIn(rig, 2)).toEqual([]);
+  });
+});
+
+describe('a disk that is full', () => {
+  it('ends the compaction, after all else that a sweep looks at', async () => {
+    const rig = await rigWith('a', 'b', 'c', 'd');
+    await rig.store.service.objects.remove(alice, key('b', 'a'));
+    rig.advance(8 * 24 * hourMs);
+    rig.disk.inject = ({ operation, path }) =>
+      operation === 'write' && path.endsWith('.pack')
+        ? { kind: 'short', code: 'ENOSPC' }
+        : undefined;
+    await expect(runJob(rig, 'sweep')).rejects.toThrow('ENOSPC');
+    rig.disk.inject = () => undefined;
+    const status = await rig.store.service.admin.status(service);
+    expect(status.ok && status.value.upkeep.last_sweep_at).toMatch(/Z$/);
+    expect(await runJob(rig, 'sweep')).toMatchObject({ ok: true, compacted_packs: 1 });
   });
 });
 
