@@ -54,7 +54,10 @@ describe.skipIf(!hasChromium)('in chromium', () => {
           await new Promise<void>((resolve, reject) => {
             source.onerror = () => reject(new Error('the connection failed'));
             source.onmessage = ({ data }: { readonly data: unknown }) => {
-              const { type, path } = JSON.parse(String(data)) as { type: string; path: string | null };
+              const { type, path } = JSON.parse(String(data)) as {
+                type: string;
+                path: string | null;
+              };
               if (type.startsWith('storage.')) paths.push(path);
               if (path === '2') resolve();
             };

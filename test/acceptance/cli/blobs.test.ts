@@ -73,7 +73,12 @@ describe('on a directory that nobody serves', () => {
   test('verify finds what is damaged and what is missing, and exits with 1', async () => {
     const whole = await aerostore(['blobs', 'verify', '--json', ...at]);
     expect(whole.code, whole.stderr).toBe(0);
-    expect(json(whole.stdout)).toMatchObject({ ok: true, objects: 3, bytes: 300_000, findings: [] });
+    expect(json(whole.stdout)).toMatchObject({
+      ok: true,
+      objects: 3,
+      bytes: 300_000,
+      findings: [],
+    });
     const [damaged = '', missing = ''] = blobsOf(dataDir);
     const kept = [damaged, missing].map((file) => [file, readFileSync(file)] as const);
     const bytes = readFileSync(damaged);
