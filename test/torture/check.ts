@@ -74,7 +74,7 @@ async function readAll(
       const got = await ask(server, `/object/${key}`, { token: service }).catch(String);
       if (typeof got === 'string' || got.status !== 200) {
         const why = typeof got === 'string' ? got : `${got.status} ${got.text().slice(0, 200)}`;
-        problems.push(`${key} is listed, but: ${why}`);
+        problems.push(`${key}, of ${next.size} B, is listed, but: ${why}`);
         values.set(next.path, 'unreadable');
         continue;
       }

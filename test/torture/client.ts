@@ -12,6 +12,7 @@ import { sha256, sharedBucket, token } from './subjects.ts';
 
 const paths = 12;
 const sharedPaths = 6;
+/** Past 64 KiB a body has a file of its own; so a quarter of those up to this length have one. */
 const largestBytes = 2 * 1024 * 1024;
 
 export interface ClientOptions {
