@@ -22,6 +22,9 @@ function closedUnder(fault: Error): Service {
     objects: { remove },
     signedUrls: none,
     queries: none,
+    subscriptions: none,
+    consumers: none,
+    webhooks: none,
     admin: none,
   };
   return guardService(parts as unknown as Service, {
