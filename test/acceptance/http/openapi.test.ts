@@ -184,7 +184,8 @@ function shotAt(template: string, method: string, operation: Operation): fc.Arbi
       const at = template
         .replace('{bucket}', encode(bucket))
         .replace('{path}', path.split('/').map(encode).join('/'))
-        .replace('{id}', encode(bucket));
+        .replace('{id}', encode(bucket))
+        .replace('{name}', encode(bucket));
       const search = new URLSearchParams(query).toString();
       const all = headers.map(([name, value]) => [
         name,
@@ -274,7 +275,12 @@ function aimedAt(aim: {
   readonly value: string;
 }): Shot {
   const { template, method, parameter, value } = aim;
-  const usual: Readonly<Record<string, string>> = { bucket: 'fuzz', path: 'a/b.txt', id: 'none' };
+  const usual: Readonly<Record<string, string>> = {
+    bucket: 'fuzz',
+    path: 'a/b.txt',
+    id: 'none',
+    name: 'fuzz',
+  };
   const at = template.replaceAll(/\{(\w+)\}/g, (_word, name: string) => {
     const text = parameter.in === 'path' && parameter.name === name ? value : (usual[name] ?? '');
     return name === 'path' && text !== value ? text : encodeURIComponent(text.toWellFormed());

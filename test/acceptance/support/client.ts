@@ -52,6 +52,12 @@ export function ask(target: Target, path: string, question: Question = {}): Prom
     asked.once('response', (response) => {
       answered = true;
       const chunks: Buffer[] = [];
+      // A stream of events has no end of its own: its head is the answer.
+      if (response.headers['content-type']?.startsWith('text/event-stream')) {
+        resolve(replyOf(response, Buffer.alloc(0)));
+        asked.destroy();
+        return;
+      }
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.once('end', () => resolve(replyOf(response, Buffer.concat(chunks))));
       response.once('error', reject);
