@@ -191,8 +191,6 @@ class Door {
       withoutUpgrade(server, upgrading);
       return;
     }
-    // What breaks is closed, and whoever writes to it finds that out.
-    socket.on('error', () => undefined);
     this.receive(incoming, answerTo(upgrading), { upgrade: { socket, head } });
   }
 
