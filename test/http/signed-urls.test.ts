@@ -1,10 +1,10 @@
 /** The signed-URL routes: what goes in and out, to the letter. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CallInit, token as loginToken, RawClient } from './support/door.ts';
+import { token as loginToken, RawClient } from './support/door.ts';
+import { asking, body, problem } from './support/signing.ts';
 import { type StoreDoor, startStoreDoor } from './support/store-door.ts';
 
 let door: StoreDoor;
-const body = 'what was put there';
 
 beforeAll(async () => {
   door = await startStoreDoor();
@@ -13,32 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => door.close());
 
-const put = (path: string, init: CallInit = {}) =>
-  door.call(path, { method: 'PUT', body, headers: { 'content-type': 'text/plain' }, ...init });
-const post = (path: string, json: unknown = {}, init: CallInit = {}) =>
-  door.call(path, { method: 'POST', json, ...init });
-const asNobody = (path: string, init: CallInit = {}) => door.call(path, { ...init, as: null });
+const { put, post, asNobody, signed, signedUpload } = asking(() => door);
 const below = (url: string) => url.slice(`${door.origin}/storage/v1`.length);
-
-async function signed(path = 'b/a.txt', json: unknown = {}) {
-  const reply = await post(`/object/sign/${path}`, json);
-  expect(reply.status).toBe(200);
-  return (await reply.json()) as Record<'url' | 'expires_at' | 'signedURL' | 'token', string>;
-}
-
-async function signedUpload(path: string, json: unknown = {}, headers = {}) {
-  const reply = await post(`/object/upload/sign/${path}`, json, { headers });
-  expect(reply.status).toBe(200);
-  return (await reply.json()) as Record<'url' | 'signed_url' | 'token' | 'expires_at', string>;
-}
-
-async function problem(reply: Response | Promise<Response>) {
-  const { status, json } = await Promise.resolve(reply).then(async (found) => ({
-    status: found.status,
-    json: (await found.json()) as { code: string; message: string },
-  }));
-  return `${status} ${json.code}: ${json.message}`;
-}
 
 describe('signing a download', () => {
   test('answers an absolute encoded URL, a relative plain one, and its end', async () => {
