@@ -5,41 +5,11 @@ import { describe, expect, test } from 'vitest';
 import type { BlobStore, ByteStream, Staged } from '../../src/blobs/blob-store.ts';
 import { openDiskBlobs } from '../../src/blobs/disk.ts';
 import type { BlobId } from '../../src/domain/names.ts';
-import { blobIds, collect, expectBytes, patterned, reusingItsChunk } from '../support/bodies.ts';
+import { collect, expectBytes, patterned } from '../support/bodies.ts';
 import { deferred } from '../support/deferred.ts';
-import { systemError, type TappedFiles, tappedFiles } from '../support/tapped-files.ts';
+import { systemError, tappedFiles } from '../support/tapped-files.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-
-const noLimit = { maxBytes: Number.MAX_SAFE_INTEGER };
-const MiB = 1024 * 1024;
-
-interface Bench {
-  readonly store: BlobStore;
-  readonly files: TappedFiles;
-  readonly directory: string;
-  readonly newBlobId: () => BlobId;
-  staged(blobId: BlobId): string;
-  published(blobId: BlobId): string;
-}
-
-async function bench(): Promise<Bench> {
-  const directory = await temporaryDirectory();
-  const files = tappedFiles();
-  const newBlobId = blobIds();
-  const store = await openDiskBlobs({ files, directory, newBlobId });
-  return {
-    store,
-    files,
-    directory,
-    newBlobId,
-    staged: (id) => join(directory, 'staging', id),
-    published: (id) => join(directory, 'blobs', id.slice(0, 2), id.slice(2, 4), id),
-  };
-}
-
-function stage(store: BlobStore, bytes: Uint8Array): Promise<Staged> {
-  return store.stage(reusingItsChunk(bytes, 64 * 1024), noLimit);
-}
+import { bench, MiB, noLimit, stage } from './disk-bench.ts';
 
 /** All files under the data directory. */
 async function tree(directory: string): Promise<string[]> {
